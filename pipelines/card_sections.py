@@ -1,0 +1,552 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the data card says, in which order: prose without numbers, and tables of named queries.
+
+Prose here never holds a number about the data: every number on the card is a cell of a named
+query, whose name stands beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DOCUMENTS = "Documents"
+TOKENS = "Tokens"
+SHARE = "Share of tokens"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Single values of a query's first row, each with a label.
+
+    Args:
+        query: Named query.
+        columns: Pairs of column and label.
+    """
+
+    query: str
+    columns: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Rows of a query as a table.
+
+    Args:
+        query: Named query.
+        title: Caption.
+        columns: Pairs of column and heading.
+        limit: Most rows shown; the card says how many there are.
+        bar: Column drawn as a bar as well, or None.
+        empty: Sentence for a query without rows.
+        curve: Pair of columns to draw as a curve, or None.
+    """
+
+    query: str
+    title: str
+    columns: tuple[tuple[str, str], ...]
+    limit: int = 20
+    bar: str | None = None
+    empty: str = "None."
+    curve: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section of the card.
+
+    Args:
+        title: Heading.
+        anchor: Name of the section in the page's address.
+        prose: Paragraphs, without numbers about the data.
+        parts: Facts and listings.
+        warnings: Sentences said out loud, as a list after the parts.
+    """
+
+    title: str
+    anchor: str
+    prose: tuple[str, ...]
+    parts: tuple[Facts | Listing, ...]
+    warnings: tuple[str, ...] = ()
+
+
+SECTIONS: tuple[Section, ...] = (
+    Section(
+        "At a glance",
+        "glance",
+        ("Every record that was read is kept, removed by a rule, or quarantined; none is lost.",),
+        (
+            Facts(
+                "totals",
+                (
+                    ("documents_in", "Documents read"),
+                    ("documents_kept", "Documents kept"),
+                    ("documents_removed", "Documents removed by a rule"),
+                    ("documents_quarantined", "Documents quarantined"),
+                    ("share_kept", "Share of documents kept"),
+                    ("tokens_in", "Tokens read"),
+                    ("tokens_out", "Tokens kept, after redaction"),
+                    ("bytes_out", "Bytes of text kept"),
+                    ("sources", "Sources"),
+                    ("languages", "Languages"),
+                    ("domains", "Domains"),
+                    ("collected_from", "First day of collection"),
+                    ("collected_to", "Last day of collection"),
+                    ("published_from", "Earliest date of a document"),
+                    ("published_to", "Latest date of a document"),
+                ),
+            ),
+        ),
+    ),
+    Section(
+        "Sources",
+        "sources",
+        (
+            "What was declared about each source before the run, in the terms of the public "
+            "summary of the EU AI Act (Article 53), and how much of it stayed.",
+        ),
+        (
+            Listing(
+                "by-source",
+                "What came from each source",
+                (
+                    ("source_id", "Source"),
+                    ("documents_in", "Read"),
+                    ("documents_kept", "Kept"),
+                    ("documents_removed", "Removed"),
+                    ("documents_quarantined", "Quarantined"),
+                    ("tokens_out", "Tokens kept"),
+                    ("share", SHARE),
+                ),
+                limit=40,
+                bar="share",
+            ),
+            Listing(
+                "sources",
+                "Declarations",
+                (
+                    ("source_id", "Source"),
+                    ("kind", "Kind"),
+                    ("publisher", "Publisher"),
+                    ("version", "Version"),
+                    ("uri", "Obtained from"),
+                    ("crawler", "Crawler"),
+                    ("contract_ref", "Contract"),
+                    ("generator", "Generator"),
+                    ("licence_default", "Licence by default"),
+                    ("legal_basis", "Copyright basis"),
+                    ("personal_data_basis", "Personal data basis"),
+                    ("origin", "Origin"),
+                    ("collected_from", "Collected from"),
+                    ("collected_to", "Collected to"),
+                    ("observability", "Rights signals visible"),
+                ),
+                limit=40,
+            ),
+            Listing(
+                "public-datasets",
+                "Large public data sets (EU summary, section 2.1)",
+                (
+                    ("source_id", "Source"),
+                    ("publisher", "Publisher"),
+                    ("version", "Version"),
+                    ("tokens_in", "Tokens read"),
+                    ("share", "Share of public data sets"),
+                ),
+                bar="share",
+                empty="No source is a public data set.",
+            ),
+        ),
+    ),
+    Section(
+        "Languages",
+        "languages",
+        ("Languages as identified in the text; `und` was not identifiable.",),
+        (
+            Listing(
+                "by-language",
+                "Documents and tokens by language",
+                (
+                    ("lang", "Language"),
+                    ("documents_in", "Read"),
+                    ("documents_kept", "Kept"),
+                    ("tokens_out", "Tokens kept"),
+                    ("share", SHARE),
+                ),
+                bar="share",
+            ),
+            Listing(
+                "removal-by-language",
+                "Do the rules remove more of a language?",
+                (
+                    ("lang", "Language"),
+                    ("documents_in", "Read"),
+                    ("removed", "Removed"),
+                    ("removal_rate", "Share removed"),
+                    ("commonest_reason", "Commonest reason"),
+                ),
+                bar="removal_rate",
+            ),
+        ),
+    ),
+    Section(
+        "Licences",
+        "licences",
+        ("Licences as SPDX expressions, and whether the document or its source says so.",),
+        (
+            Listing(
+                "by-licence",
+                "Corpus by licence",
+                (
+                    ("licence", "Licence"),
+                    ("documents_kept", DOCUMENTS),
+                    ("said_by_document", "Said by the document"),
+                    ("said_by_source", "Said by the source"),
+                    ("tokens_out", TOKENS),
+                    ("share", SHARE),
+                ),
+                bar="share",
+            ),
+            Listing(
+                "unknown-licence",
+                "Unknown licences by source",
+                (
+                    ("source_id", "Source"),
+                    ("documents_unknown", DOCUMENTS),
+                    ("tokens_unknown", TOKENS),
+                    ("share_unknown", "Share of the source"),
+                ),
+                bar="share_unknown",
+            ),
+        ),
+    ),
+    Section(
+        "Domains and dates",
+        "domains",
+        ("Registrable domains of the addresses, largest first.",),
+        (
+            Listing(
+                "domains",
+                "Domains",
+                (
+                    ("domain", "Domain"),
+                    ("documents_in", "Read"),
+                    ("documents_kept", "Kept"),
+                    ("tokens_in", "Tokens read"),
+                    ("tokens_out", "Tokens kept"),
+                    ("share", SHARE),
+                ),
+                bar="share",
+                empty="No document has an address.",
+            ),
+            Listing(
+                "by-year",
+                "Corpus by year of publication",
+                (
+                    ("year", "Year"),
+                    ("documents_kept", DOCUMENTS),
+                    ("tokens_out", TOKENS),
+                    ("share", SHARE),
+                ),
+                limit=40,
+                bar="share",
+            ),
+        ),
+    ),
+    Section(
+        "What was left out, and why",
+        "left-out",
+        (
+            "Rules in the order of the policy. A document leaves at one rule, its terminal one; "
+            "`also` counts the documents that the rule would have removed as well.",
+        ),
+        (
+            Listing(
+                "funnel",
+                "Funnel",
+                (
+                    ("rule_id", "Rule"),
+                    ("action", "Action"),
+                    ("documents", "Leave here"),
+                    ("also_hit", "Also"),
+                    ("documents_left", "Documents left"),
+                    ("tokens_left", "Tokens left"),
+                    ("meaning", "What the rule does"),
+                ),
+                limit=60,
+                bar="documents_left",
+            ),
+            Listing(
+                "reasons",
+                "Reasons",
+                (
+                    ("outcome", "Outcome"),
+                    ("reason", "Reason"),
+                    ("documents", DOCUMENTS),
+                    ("tokens", "Tokens read"),
+                    ("share", "Share of what left"),
+                ),
+                limit=60,
+                bar="share",
+                empty="Nothing was left out.",
+            ),
+            Listing(
+                "shadow",
+                "Rules in shadow, which never act",
+                (
+                    ("rule_id", "Rule"),
+                    ("documents", "Documents hit"),
+                    ("only_here", "Would leave if enforced"),
+                    ("tokens", "Their tokens"),
+                ),
+                empty="No rule in shadow fired.",
+            ),
+        ),
+    ),
+    Section(
+        "Duplicates",
+        "duplicates",
+        (
+            "Candidates are proposed by MinHash bands. A near copy is removed only if its true "
+            "Jaccard similarity to the surviving document reaches the threshold. The curve is the "
+            "chance that a pair of some similarity is proposed at all: below one, copies are "
+            "missed.",
+        ),
+        (
+            Facts(
+                "run",
+                (
+                    ("dedup_bands", "Bands"),
+                    ("dedup_rows", "Rows of a band"),
+                    ("dedup_threshold", "Jaccard threshold"),
+                ),
+            ),
+            Listing(
+                "duplicates",
+                "Members of duplicate clusters",
+                (
+                    ("role", "Role"),
+                    ("method", "Found by"),
+                    ("documents", DOCUMENTS),
+                    ("tokens", TOKENS),
+                    ("clusters", "Clusters"),
+                    ("least_jaccard", "Least Jaccard"),
+                    ("mean_jaccard", "Mean Jaccard"),
+                    ("tainted", "Copy an opted-out document"),
+                ),
+                empty="No duplicates were found.",
+            ),
+            Listing(
+                "s-curve",
+                "Chance that a pair is found",
+                (("jaccard", "Jaccard"), ("chance", "Chance")),
+                empty="Near-duplicates were not looked for.",
+                curve=("jaccard", "chance"),
+            ),
+        ),
+    ),
+    Section(
+        "Personal data",
+        "personal-data",
+        (
+            "Spans that detectors found, by type and grade (GB/T 35273 and PIPL). Counts only: "
+            "neither values nor their hashes are kept.",
+        ),
+        (
+            Listing(
+                "pii-grades",
+                "Documents by the highest grade found in them",
+                (
+                    ("grade", "Grade"),
+                    ("documents_in", "Documents judged"),
+                    ("documents_kept", "Kept"),
+                    ("removed_as_dense", "Removed as dense"),
+                    ("found", "Spans found"),
+                    ("redacted_in_kept", "Replaced in kept"),
+                ),
+            ),
+            Listing(
+                "pii",
+                "Spans by type",
+                (
+                    ("entity_type", "Type"),
+                    ("grade", "Grade"),
+                    ("detector", "Detector"),
+                    ("action", "Action"),
+                    ("documents", DOCUMENTS),
+                    ("found", "Found"),
+                    ("found_in_kept", "In kept"),
+                    ("redacted_in_kept", "Replaced"),
+                    ("left_in_kept", "Left"),
+                ),
+                limit=40,
+                empty="No personal data was found.",
+            ),
+        ),
+        (
+            "This corpus is not claimed to be free of personal data: detectors miss some, and a "
+            "detector cannot measure what it misses.",
+        ),
+    ),
+    Section(
+        "Toxicity",
+        "toxicity",
+        ("Score of the worst window of each document, where a model for its language exists.",),
+        (
+            Listing(
+                "toxicity",
+                "Scores by language",
+                (
+                    ("lang", "Language"),
+                    ("documents_in", "Documents judged"),
+                    ("measured", "Scored"),
+                    ("removed", "Removed"),
+                    ("median", "Median score"),
+                    ("percentile_99", "99th percentile"),
+                    ("highest_kept", "Highest kept"),
+                ),
+            ),
+        ),
+        ("A language with no scored documents has no model: nothing is known of its toxicity.",),
+    ),
+    Section(
+        "Rights",
+        "rights",
+        (
+            "What the opt-out signals say, and how much of them the inputs could show: `none` "
+            "means that no signal was visible, not that nobody objected.",
+        ),
+        (
+            Listing(
+                "rights",
+                "Corpus by rights state",
+                (
+                    ("rights_observability", "Signals visible"),
+                    ("rights_state", "State"),
+                    ("documents_kept", DOCUMENTS),
+                    ("tokens_out", TOKENS),
+                    ("share", SHARE),
+                ),
+                bar="share",
+            ),
+            Listing(
+                "lists",
+                "Opt-out and takedown lists",
+                (
+                    ("list_id", "List"),
+                    ("kind", "Kind"),
+                    ("version", "Version"),
+                    ("licence", "Licence"),
+                    ("retrieved", "Retrieved"),
+                    ("entries", "Entries"),
+                    ("documents_matched", "Documents matched"),
+                    ("canaries", "Canaries"),
+                    ("canaries_passed", "Passed"),
+                    ("sha256", "SHA-256"),
+                ),
+                empty="No list was applied.",
+            ),
+        ),
+    ),
+    Section(
+        "Quarantine",
+        "quarantine",
+        ("Records that could not be judged. They are never kept: in doubt, muniment leaves out.",),
+        (
+            Listing(
+                "quarantine",
+                "Quarantined records",
+                (
+                    ("reason", "Reason"),
+                    ("stage", "Stage"),
+                    ("source_id", "Source"),
+                    ("records", "Records"),
+                    ("bytes", "Bytes"),
+                ),
+                limit=40,
+                empty="Every record could be judged.",
+            ),
+        ),
+    ),
+    Section(
+        "Models and rules",
+        "models",
+        ("What measured and what decided, with the digest of each model.",),
+        (
+            Listing(
+                "models",
+                "Models",
+                (
+                    ("model", "Model"),
+                    ("version", "Version"),
+                    ("task", "Task"),
+                    ("licence", "Licence"),
+                    ("sha256", "SHA-256"),
+                ),
+                limit=40,
+                empty="No model measured.",
+            ),
+            Listing(
+                "rules",
+                "Rules",
+                (
+                    ("rule_id", "Rule"),
+                    ("version", "Version"),
+                    ("mode", "Mode"),
+                    ("action", "Action"),
+                    ("parameters", "Parameters"),
+                    ("basis", "Basis"),
+                ),
+                limit=60,
+            ),
+        ),
+    ),
+    Section(
+        "What is not known",
+        "not-known",
+        ("Shares of the tokens in the corpus.",),
+        (
+            Facts(
+                "unknowns",
+                (
+                    ("licence_unknown", "No known licence"),
+                    ("rights_unobservable", "No rights signal could be seen"),
+                    ("rights_unknown", "Rights state unknown"),
+                    ("toxicity_unmeasured", "Toxicity not measured"),
+                    ("language_unknown", "Language not identified"),
+                    ("domain_unknown", "No address"),
+                    ("date_unknown", "No date"),
+                ),
+            ),
+        ),
+        (
+            "Whether a removal from this release reaches models that were trained on an earlier "
+            "one, or copies that others hold: it does not.",
+            "Whether names of persons outside the configured scope of name recognition are left.",
+            "Whether a document without a copy in this release has one elsewhere.",
+        ),
+    ),
+    Section(
+        "How to check this card",
+        "check",
+        (
+            "The same inputs, job, models and key give the same release, byte for byte. Each "
+            "number above is a cell of the query named beside it.",
+        ),
+        (
+            Facts(
+                "run",
+                (
+                    ("code_version", "Version of muniment"),
+                    ("schema_version", "Version of the tables"),
+                    ("tokenizer", "Tokenizer"),
+                    ("config_sha256", "SHA-256 of the job"),
+                    ("policy_sha256", "SHA-256 of the rules"),
+                    ("inputs_sha256", "SHA-256 over the inputs"),
+                    ("key_id", "Id of the secret key"),
+                    ("guard_override", "Guard overridden because"),
+                ),
+            ),
+        ),
+    ),
+)
+"""The card from top to bottom."""

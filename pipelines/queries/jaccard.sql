@@ -1,0 +1,7 @@
+SELECT
+    floor(jaccard * 20) / 20 AS jaccard_from,
+    count(*) AS documents
+FROM duplicates
+WHERE jaccard IS NOT NULL
+GROUP BY jaccard_from
+ORDER BY jaccard_from

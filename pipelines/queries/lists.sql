@@ -1,0 +1,1 @@
+SELECT *, canaries - canaries_passed AS canaries_missed FROM lists

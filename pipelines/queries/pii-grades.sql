@@ -1,0 +1,11 @@
+SELECT
+    coalesce(pii_grade, 'none') AS grade,
+    count(*) AS documents_in,
+    count(*) FILTER (outcome = 'kept') AS documents_kept,
+    count(*) FILTER (reason = 'pii_dense') AS removed_as_dense,
+    sum(pii_found)::BIGINT AS found,
+    coalesce(sum(pii_redacted) FILTER (outcome = 'kept'), 0)::BIGINT AS redacted_in_kept
+FROM documents
+WHERE outcome <> 'quarantined'
+GROUP BY grade
+ORDER BY list_position(['secret', 'minor', 'sensitive', 'general', 'none'], grade)

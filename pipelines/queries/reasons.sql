@@ -1,0 +1,10 @@
+SELECT
+    outcome,
+    reason,
+    count(*) AS documents,
+    sum(tokens_in)::BIGINT AS tokens,
+    count(*) / sum(count(*)) OVER () AS share
+FROM documents
+WHERE outcome <> 'kept'
+GROUP BY outcome, reason
+ORDER BY outcome DESC, documents DESC, reason

@@ -1,0 +1,23 @@
+SELECT
+    d.seq,
+    d.stage,
+    d.rule_id,
+    d.rule_version,
+    d.mode,
+    d.action,
+    d.terminal,
+    d.reason,
+    d.score,
+    d.threshold,
+    d.list_id,
+    l.version AS list_version,
+    d.list_entry,
+    d.partner_id,
+    d.n_spans,
+    r.meaning,
+    r.basis
+FROM decisions AS d
+LEFT JOIN rules AS r ON r.rule_id = d.rule_id AND r.version = d.rule_version
+LEFT JOIN lists AS l ON l.list_id = d.list_id
+WHERE d.doc_id = $doc_id
+ORDER BY d.terminal DESC, d.seq

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write the references that are generated from the models: `make docs`, or this module.
+
+`examples/JOB.md` is a table of every field of a job file, `examples/job.reference.yaml` a job that
+spells every field out. A test holds both equal to what this module makes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
+
+from ..schemas.job import MANDATORY_BY_KIND, Job
+from ..schemas.job_file import model_in
+
+_WIDTH = 99
+
+_EXAMPLES: dict[str, Any] = {
+    "name": "my-corpus",
+    "sources[].name": "my-site",
+    "sources[].kind": "crawl",
+    "sources[].paths": ["data/*.jsonl.gz"],
+    "sources[].licence": "unknown",
+    "sources[].legal_basis": "tdm_art4",
+    "sources[].origin": "worldwide",
+    "sources[].collected.start": "2026-01-01",
+    "sources[].collected.end": "2026-03-31",
+    "sources[].crawler": "my-crawler/1.0",
+    "lists[].name": "optout-domains",
+    "lists[].kind": "domain",
+    "lists[].path": "lists/optout-domains.txt",
+    "key_file": "key",
+    "rights.lists": ["optout-domains"],
+}
+"""Values of mandatory fields, and of those that make the example one sound job."""
+
+
+def render_job_reference() -> str:
+    """Return a Markdown page with a table of every field: path, type, default, meaning."""
+    lines = [
+        "# The job file",
+        "",
+        "Made by `make docs` from `schemas/job.py`. Paths are relative to the job file and stay in",
+        "its folder; unknown and repeated keys, anchors and tags are refused; only `true` and",
+        "`false` are booleans; text that looks like a number needs quotes. `[]` stands for each",
+        "entry of a list. A job with all fields is in [`job.reference.yaml`](job.reference.yaml).",
+    ]
+    for path, model in _models(Job, ""):
+        summary = (model.__doc__ or "").strip().partition("\n")[0]
+        lines += ["", f"## {f'`{path}`' if path else 'Top level'}", "", summary, ""]
+        lines += ["| Field | Type | Default | Meaning |", "|---|---|---|---|"]
+        lines += [_row(name, info, model) for name, info in model.model_fields.items()]
+    lines += ["", "## What each kind of source must declare besides", ""]
+    for kind, names in MANDATORY_BY_KIND.items():
+        lines.append(f"- `{kind.value}`: {_one_of(list(names)) or 'nothing more'}")
+    return "\n".join(lines) + "\n"
+
+
+def render_job_yaml() -> str:
+    """Return a job file that spells every field out, each under its description."""
+    head = [
+        "# Every field of a job file. Mandatory fields hold examples, the others their defaults;",
+        "# leave those out. Made by `make docs` from schemas/job.py; JOB.md has the types.",
+        "",
+    ]
+    return "\n".join([*head, *_yaml(Job, "", 0)]) + "\n"
+
+
+def write_references(folder: Path) -> None:
+    """Write the references into a folder.
+
+    Args:
+        folder: Where to write; must exist.
+    """
+    (folder / "JOB.md").write_text(render_job_reference(), encoding="utf-8")
+    (folder / "job.reference.yaml").write_text(render_job_yaml(), encoding="utf-8")
+
+
+def _models(model: type[BaseModel], path: str) -> Iterator[tuple[str, type[BaseModel]]]:
+    """Yield a model and those inside it with their paths, in the order of the fields."""
+    yield path, model
+    for name, info in model.model_fields.items():
+        inner = model_in(info.annotation)
+        if inner is not None:
+            brackets = "[]" if _is_list(info) else ""
+            yield from _models(inner, f"{path}.{name}{brackets}".removeprefix("."))
+
+
+def _row(name: str, info: FieldInfo, model: type[BaseModel]) -> str:
+    inner = model_in(info.annotation)
+    if inner is None:
+        kind = _field_type(model, name)
+    else:
+        kind = "list of sections" if _is_list(info) else "section"
+    if info.is_required():
+        default = "mandatory"
+    elif inner is not None and not _is_list(info):
+        default = "see there"
+    else:
+        default = f"`{_value(_default(info))}`"
+    cells = (f"`{name}`", kind, default, info.description or "")
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _field_type(model: type[BaseModel], name: str) -> str:
+    schema = model.model_json_schema()
+    return _type(schema["properties"][name], schema.get("$defs", {}))
+
+
+def _type(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
+    """Say in words what a JSON schema accepts."""
+    if "$ref" in schema:
+        return _type(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    if "anyOf" in schema:
+        return " or ".join(_type(option, definitions) for option in schema["anyOf"])
+    if "enum" in schema:
+        return _one_of(schema["enum"])
+    kind = schema.get("type")
+    if kind == "array":
+        return f"list of {_type(schema['items'], definitions)}"
+    if kind == "object":
+        entry = schema.get("additionalProperties") or schema["patternProperties"].popitem()[1]
+        return f"mapping of names to {_type(entry, definitions)}"
+    if kind == "string":
+        pattern = schema.get("pattern", "")
+        if pattern.startswith("^(") and pattern.endswith(")$"):
+            return _one_of(pattern[2:-2].split("|"))
+        return "date" if schema.get("format") == "date" else "text"
+    if kind in ("integer", "number"):
+        return {"integer": "whole number"}.get(kind, kind) + _bounds(schema)
+    return {"boolean": "`true`, `false`", "null": "`null`"}[str(kind)]
+
+
+def _bounds(schema: dict[str, Any]) -> str:
+    words = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+    bounds = [f"{sign} {schema[word]:g}" for word, sign in words.items() if word in schema]
+    exact = [item.replace("e+", "e") for item in bounds]
+    return f" {', '.join(exact)}" if exact else ""
+
+
+def _one_of(words: list[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
+
+def _is_list(info: FieldInfo) -> bool:
+    return getattr(info.annotation, "__origin__", None) is tuple
+
+
+def _default(info: FieldInfo) -> Any:
+    return to_jsonable_python(info.get_default(call_default_factory=True, validated_data={}))
+
+
+def _value(value: Any) -> str:
+    """Write a value so that the reader takes it for the same value: JSON is YAML."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _yaml(model: type[BaseModel], path: str, depth: int) -> Iterator[str]:
+    """Yield the lines of one section."""
+    indent = "  " * depth
+    for number, (name, info) in enumerate(model.model_fields.items()):
+        if depth == 0 and number:
+            yield ""
+        inner = model_in(info.annotation)
+        described = f"{info.description or ''}{'' if inner else _choices(model, name)}"
+        yield from textwrap.wrap(
+            described, _WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# "
+        )
+        place = f"{path}.{name}".removeprefix(".")
+        if inner is None:
+            yield f"{indent}{name}: {_value(_example(place, info))}"
+            continue
+        yield f"{indent}{name}:"
+        if not _is_list(info):
+            yield from _yaml(inner, place, depth + 1)
+            continue
+        yield f"{indent}  -"
+        yield from _yaml(inner, f"{place}[]", depth + 2)
+
+
+def _choices(model: type[BaseModel], name: str) -> str:
+    """Return the words a field accepts, where it accepts no others."""
+    kind = _field_type(model, name)
+    return f" One of {kind}." if kind.startswith("`") and kind != "`true`, `false`" else ""
+
+
+def _example(place: str, info: FieldInfo) -> Any:
+    if place in _EXAMPLES:
+        return _EXAMPLES[place]
+    if info.is_required():
+        raise KeyError(f"{place}: a mandatory field needs an entry in _EXAMPLES")
+    return _default(info)
+
+
+if __name__ == "__main__":
+    write_references(Path(sys.argv[1]))

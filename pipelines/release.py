@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A release on disk, opened for reading: where it is, what it holds, whether a file is intact.
+
+    <output>/CURRENT                      one line: snapshots/<release id>
+    <output>/snapshots/<release id>/      MANIFEST.json and the files it lists
+
+The release id is the first 16 hexadecimal digits of the SHA-256 of MANIFEST.json, so a folder
+name vouches for its manifest, and the manifest for every file. Nothing here follows a symbolic
+link or a path that leaves the release.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..schemas.errors import IntegrityError, ReleaseError
+from ..schemas.tables import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FORMAT = "muniment-release"
+UNLISTED = ("MANIFEST.json", "run.json")
+"""Files of a release that its manifest does not list: itself, and the times and host of the run."""
+
+_ID = re.compile(r"[0-9a-f]{16}")
+_PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
+_HEX64 = re.compile(r"[0-9a-f]{64}")
+_MANIFEST_LIMIT = 256 << 20  # bytes; a file entry takes about 160, so 1.6 million files
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class ReleaseFile:
+    """One file of a release as its manifest lists it.
+
+    Args:
+        path: Path below the release folder, with `/`.
+        table: Table it is a part of, or None.
+        bytes: Size.
+        rows: Rows or lines, or None for files without.
+        sha256: Digest, 64 hexadecimal digits.
+    """
+
+    path: str
+    table: str | None
+    bytes: int
+    rows: int | None
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Release:
+    """One release whose manifest has been read and proved by its folder's name.
+
+    Args:
+        output: Folder that holds `CURRENT` and `snapshots/`.
+        id: Release id, 16 hexadecimal digits.
+        manifest: Content of MANIFEST.json.
+        listed: Every file of the release.
+    """
+
+    output: Path
+    id: str
+    manifest: Mapping[str, Any] = field(repr=False)
+    listed: tuple[ReleaseFile, ...] = field(repr=False)
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder of the release."""
+        return self.output / "snapshots" / self.id
+
+    @property
+    def totals(self) -> Mapping[str, Any]:
+        """Return the totals of the manifest: documents, tokens, bytes, reasons."""
+        totals: Mapping[str, Any] = self.manifest["totals"]
+        return totals
+
+    def files(self, table: str | None = None) -> tuple[ReleaseFile, ...]:
+        """Return the listed files, all or those of one table, in the order of their paths."""
+        return tuple(item for item in self.listed if table is None or item.table == table)
+
+    def parts(self, table: str) -> list[Path]:
+        """Return the Parquet files of a table as paths, each inside the release.
+
+        Raises:
+            IntegrityError: A part is missing, or is not a plain file below the release folder.
+        """
+        return [self.path(item) for item in self.files(table) if item.path.endswith(".parquet")]
+
+    def path(self, item: ReleaseFile) -> Path:
+        """Return where a listed file lies, after making sure that no link leads elsewhere.
+
+        Raises:
+            IntegrityError: The file is missing, not a plain file, or reached through a link.
+        """
+        place = self.folder
+        parts = item.path.split("/")
+        for number, part in enumerate(parts, start=1):
+            place = place / part
+            try:
+                mode = place.lstat().st_mode
+            except OSError:
+                raise IntegrityError(f"{item.path}: the file is missing") from None
+            if number < len(parts) and not stat.S_ISDIR(mode):
+                raise IntegrityError(f"{item.path}: expected a folder on the way to it")
+            if number == len(parts) and not stat.S_ISREG(mode):
+                raise IntegrityError(f"{item.path}: expected a plain file")
+        return place
+
+    def damage(self, item: ReleaseFile) -> str | None:
+        """Return what is wrong with the bytes of a listed file, or None if they are intact."""
+        try:
+            place = self.path(item)
+            size = place.stat().st_size
+            if size != item.bytes:
+                return f"expected {item.bytes} bytes, found {size}"
+            if file_sha256(place) != item.sha256:
+                return f"expected sha256 {item.sha256[:16]}..., found another"
+        except IntegrityError as error:
+            return str(error).removeprefix(f"{item.path}: ")
+        except OSError as error:
+            return f"cannot be read: {error.strerror}"
+        return None
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def open_release(output_dir: str | Path, *, snapshot: str | None = None) -> Release:
+    """Open the current release of an output folder, or one named by its id.
+
+    Args:
+        output_dir: Folder that `muniment run --output` wrote.
+        snapshot: Release id, or None for the one that `CURRENT` names.
+
+    Returns:
+        The release; its manifest is proved, its files are not read yet.
+
+    Raises:
+        ReleaseError: There is no release here, or this version cannot read it.
+        IntegrityError: The manifest is not the one that the folder's name vouches for.
+    """
+    output = Path(output_dir)
+    release_id = _current(output) if snapshot is None else snapshot
+    if not _ID.fullmatch(release_id):
+        raise ReleaseError(f"{output}: expected a release id of 16 hexadecimal digits")
+    raw = _read_manifest(output, release_id)
+    found = hashlib.sha256(raw).hexdigest()[:16]
+    if found != release_id:
+        raise IntegrityError(
+            f"snapshots/{release_id}/MANIFEST.json: expected a digest that starts with the folder's "
+            f"name, found {found}; the manifest was changed after the release"
+        )
+    manifest = _parse(raw, release_id)
+    return Release(output, release_id, manifest, _listed(manifest, release_id))
+
+
+def _current(output: Path) -> str:
+    pointer = output / "CURRENT"
+    if output.is_dir() and not pointer.exists() and not pointer.is_symlink():
+        raise ReleaseError(f"{output}: no release here; run `muniment run JOB --output` first")
+    if not output.is_dir():
+        raise ReleaseError(f"{output}: no such folder; give the output folder of a run")
+    if pointer.is_symlink() or not pointer.is_file():
+        raise ReleaseError(f"{pointer}: expected a plain file, not a link or a folder")
+    with pointer.open("rb") as stream:
+        line = stream.read(128)
+    match = re.fullmatch(rb"snapshots/([0-9a-f]{16})\n", line)
+    if not match:
+        raise IntegrityError(f"{pointer}: expected one line `snapshots/<release id>`")
+    return match[1].decode("ascii")
+
+
+def _read_manifest(output: Path, release_id: str) -> bytes:
+    place = output / "snapshots" / release_id / "MANIFEST.json"
+    for step in (place.parent.parent, place.parent, place):
+        if step.is_symlink():
+            raise IntegrityError(f"{step}: a release must not hold symbolic links")
+    if not place.parent.is_dir():
+        raise ReleaseError(f"{output}: there is no release {release_id}")
+    try:
+        with place.open("rb") as stream:
+            raw = stream.read(_MANIFEST_LIMIT + 1)
+    except OSError as error:
+        raise IntegrityError(
+            f"snapshots/{release_id}/MANIFEST.json: cannot be read: {error.strerror}"
+        ) from None
+    if len(raw) > _MANIFEST_LIMIT:
+        raise IntegrityError(f"snapshots/{release_id}/MANIFEST.json: larger than 256 MiB")
+    return raw
+
+
+def _parse(raw: bytes, release_id: str) -> dict[str, Any]:
+    place = f"snapshots/{release_id}/MANIFEST.json"
+    try:
+        manifest = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise IntegrityError(f"{place}: not JSON") from None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise ReleaseError(f"{place}: expected format {FORMAT!r}")
+    version = manifest.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise ReleaseError(
+            f"{place}: unsupported_version: this muniment reads schema version {SCHEMA_VERSION}, "
+            f"the release has {version!r}; use the version of muniment that made it"
+        )
+    return manifest
+
+
+def _listed(manifest: Mapping[str, Any], release_id: str) -> tuple[ReleaseFile, ...]:
+    place = f"snapshots/{release_id}/MANIFEST.json"
+    entries = manifest.get("files")
+    if not isinstance(entries, list) or not isinstance(manifest.get("totals"), dict):
+        raise IntegrityError(f"{place}: expected `files` and `totals`")
+    found: dict[str, ReleaseFile] = {}
+    for number, entry in enumerate(entries):
+        item = _file(entry)
+        if item is None:
+            raise IntegrityError(f"{place}: files[{number}]: not a file entry inside the release")
+        if item.path in found:
+            raise IntegrityError(f"{place}: files[{number}]: listed twice")
+        found[item.path] = item
+    return tuple(found[path] for path in sorted(found))
+
+
+def _file(entry: object) -> ReleaseFile | None:
+    """Return a file entry, or None where a field is missing, of the wrong type or unsafe."""
+    if not isinstance(entry, dict):
+        return None
+    path, table, size, rows, digest = (
+        entry.get(name) for name in ("path", "table", "bytes", "rows", "sha256")
+    )
+    sound = (
+        isinstance(path, str)
+        and _PATH.fullmatch(path) is not None
+        and path not in UNLISTED
+        and (table is None or isinstance(table, str))
+        and _count(size)
+        and (rows is None or _count(rows))
+        and isinstance(digest, str)
+        and _HEX64.fullmatch(digest) is not None
+    )
+    return ReleaseFile(path, table, size, rows, digest) if sound else None  # type: ignore[arg-type]
+
+
+def _count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

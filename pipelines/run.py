@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Submit a job: plan, run, balance the books, release, report."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import platform
+import resource
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ..schemas.errors import ReleaseError
+from ..schemas.job_file import LoadedJob
+from ..transforms.run_state import PLAN_FILE, Plan, Run
+from ..transforms.stage_units import STAGES
+from ..transforms.stages import RunRef
+from ..transforms.storage import TEMPORARY_PREFIX, make_private_folder, write_json
+from ..transforms.units import Marker
+from .commit import commit_release
+from .guards import check_guards
+from .launch import exchange_way, run_graph
+from .plan import make_plan
+from .progress import ProgressBar
+
+WORK_FOLDER = ".work"
+LOCK_FILE = ".lock"
+
+_LOG = logging.getLogger(__name__)
+
+
+def describe_plan(loaded: LoadedJob, output: Path, beam_arguments: Sequence[str]) -> dict[str, Any]:
+    """Resolve a job and return its plan for people to read; touch nothing.
+
+    Args:
+        loaded: The job.
+        output: Output folder; not created.
+        beam_arguments: Flags for Beam.
+    """
+    plan = make_plan(loaded, output / WORK_FOLDER)
+    run = Run(plan)
+    return {
+        "job": plan.job.name,
+        "fingerprint": run.whole_fingerprint,
+        "exchange": exchange_way(plan, beam_arguments),
+        "stages": _stages(plan),
+        "rules": [rule.facts.rule_id for rule in run.rules],
+        "inputs": list(plan.inputs),
+        "splits": [
+            {key: value for key, value in asdict(split).items() if key != "path"}
+            | {"fingerprint": plan.annotate_fingerprint(split)}
+            for split in plan.splits
+        ],
+        "lists": list(plan.lists),
+        "models": list(plan.models),
+        "bands": {"bands": plan.bands, "rows": plan.rows},
+        "key_id": plan.key_id,
+    }
+
+
+def _stages(plan: Plan) -> list[str]:
+    near = {"propose", "connect", "join", "collect", "verify"}
+    return [stage for stage in STAGES if plan.bands or stage not in near]
+
+
+def run_job(
+    loaded: LoadedJob,
+    output: Path,
+    beam_arguments: Sequence[str] = (),
+    *,
+    progress: bool | None = None,
+) -> dict[str, Any]:
+    """Run a job to a release.
+
+    Args:
+        loaded: The job.
+        output: Output folder; holds the releases and, while a job runs, its private work folder.
+        beam_arguments: Flags for Beam.
+        progress: Whether to show a progress bar; None shows one on a terminal.
+
+    Returns:
+        The summary that `muniment run` prints.
+
+    Raises:
+        MunimentError: Nothing was released; running the job again resumes it.
+    """
+    start = time.perf_counter()
+    output.mkdir(parents=True, exist_ok=True)
+    with _locked(output):
+        work = output / WORK_FOLDER
+        plan = make_plan(loaded, work)
+        make_private_folder(work)
+        _remove_torn_files(work)
+        write_json(work / PLAN_FILE, plan.as_dict())
+        run = Run(plan)
+        way = exchange_way(plan, beam_arguments)
+        ref = RunRef(str(plan.work) + f"/{PLAN_FILE}", run.whole_fingerprint, way)
+        with ProgressBar(plan, progress):
+            run_graph(plan, ref, beam_arguments)
+        annotated, final = _final_markers(run)
+        check_guards(plan, final, run.workspace.markers("verify"))
+        stages = stage_report(run)
+        elapsed = time.perf_counter() - start
+        report = {
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": round(elapsed, 3),
+            "host": {"machine": platform.machine(), "cores": os.cpu_count()},
+            "python": platform.python_version(),
+            "exchange": way,
+            "beam_arguments": list(beam_arguments),
+            "peak_rss_bytes": peak_rss(),
+            "stages": stages,
+        }
+        release_id, totals = commit_release(run, annotated, final, output, report)
+        if not plan.job.engine.keep_work:
+            shutil.rmtree(work)
+    return {
+        "release": release_id,
+        "output": str(output),
+        "documents": totals["documents"],
+        "removed_by_reason": totals["removed_by_reason"],
+        "quarantined_by_reason": totals["quarantined_by_reason"],
+        "tokens": totals["tokens"],
+        "bytes_in": totals["bytes_in"],
+        "seconds": round(time.perf_counter() - start, 3),
+        "peak_rss_bytes": peak_rss(),
+        "stages": stages,
+    }
+
+
+def _final_markers(run: Run) -> tuple[list[Marker], list[Marker]]:
+    """Return the markers of the annotations, and of the splits as they are to be released.
+
+    A split whose witnesses fell was written again, by this run's `settle` stage.
+    """
+    numbers = [split.number for split in run.plan.splits]
+    annotated = [run.workspace.marker("annotate", number) for number in numbers]
+    final = {number: run.workspace.marker("finalize", number) for number in numbers}
+    fallen = sorted(ref for marker in final.values() for ref in marker.stats["fallen"])
+    for marker in run.workspace.markers("settle"):
+        if set(marker.stats["settled_for"]).issubset(fallen) and fallen:
+            final[marker.number] = marker
+    return annotated, [final[number] for number in numbers]
+
+
+def stage_report(run: Run) -> dict[str, dict[str, float]]:
+    """Add up seconds, CPU seconds and bytes by stage; a stage's steps stand as `stage.step`.
+
+    Seconds are summed over workers. What a resumed run did not do again still counts.
+    """
+    report: dict[str, dict[str, float]] = {}
+    for stage in STAGES:
+        for marker in run.workspace.markers(stage):
+            for step, (seconds, cpu, size) in marker.timings.items():
+                name = stage if step == "total" else f"{stage}.{step}"
+                entry = report.setdefault(name, {"seconds": 0.0, "cpu_seconds": 0.0, "bytes": 0})
+                entry["seconds"] += seconds
+                entry["cpu_seconds"] += cpu
+                entry["bytes"] += size
+    for name, entry in report.items():
+        if not entry["bytes"] and "." not in name:
+            entry["bytes"] = sum(
+                value["bytes"] for key, value in report.items() if key == f"{name}.read"
+            )
+        for key in ("seconds", "cpu_seconds"):
+            entry[key] = round(entry[key], 4)
+    return report
+
+
+def peak_rss() -> int:
+    """Return the largest resident set so far of this process or of one of its workers (bytes)."""
+    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return max(resource.getrusage(kind).ru_maxrss for kind in kinds) * 1024
+
+
+def _remove_torn_files(work: Path) -> None:
+    """Remove what a killed run was writing; finished files never have such a name."""
+    for path in work.rglob(f"{TEMPORARY_PREFIX}*"):
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(output: Path) -> Iterator[None]:
+    """Hold the output folder; the system frees the lock of a dead process.
+
+    Raises:
+        ReleaseError: Another run holds it.
+    """
+    with open(output / LOCK_FILE, "a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            holder = file.read(20).strip() or "another process"
+            message = f"{output}: locked by pid {holder}; wait for it or choose another --output"
+            raise ReleaseError(message) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check a release against its own manifest: every file, every schema, and the books.
+
+Files come first: size, sha256, row count, schema, nothing missing, nothing extra. Only if they
+are intact are the books worth checking, because those are SQL over the files (`BOOKS`): each
+statement returns the rows that break one rule, and an empty answer means that the rule holds.
+A fault names a file, a row and a check; never what the row says.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..schemas.reasons import QUARANTINE_REASONS, Outcome, Reason
+from ..schemas.tables import ALL_TABLES, CORPUS
+from .answers import inert
+from .books import BOOKS
+from .query import connect
+from .release import UNLISTED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import duckdb
+
+    from .release import Release, ReleaseFile
+
+MOST_ROWS = 20
+"""Rows named for each broken rule; how many there are in all is always said."""
+
+_MEMORY = "4GB"
+_WORDS = ("code_version", "config_sha256", "key_id")
+_TABLES = {spec.name: spec for spec in ALL_TABLES}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is not as the manifest says.
+
+    Args:
+        file: File or table, as a path below the release folder.
+        row: Row or document the fault is at; empty where it is the file as a whole.
+        check: Name of the check, a word with hyphens.
+        detail: What was expected and what was found; counts and digests only.
+    """
+
+    file: str
+    row: str
+    check: str
+    detail: str
+
+    def __str__(self) -> str:
+        """Return the fault as one line."""
+        place = f"{self.file}: {self.row}" if self.row else self.file
+        return f"{place}: {self.check}: {self.detail}"
+
+
+def verify(release: Release) -> list[Fault]:
+    """Check everything that a release says of itself.
+
+    Args:
+        release: An opened release, so its manifest is proved already.
+
+    Returns:
+        Faults in the order of the files, then of the checks; empty when the release is sound.
+    """
+    faults = [*_check_listing(release), *_check_files(release)]
+    return faults or _check_books(release)
+
+
+def _check_listing(release: Release) -> Iterator[Fault]:
+    """Yield what lies in the folder unlisted, and tables without a file."""
+    listed = {item.path for item in release.listed}
+    folders = {path[: place + 1] for path in listed for place in _slashes(path)}
+    for path in _walk(release):
+        if path not in listed and path not in UNLISTED and path not in folders:
+            yield Fault(path, "", "extra-file", "the manifest does not list it")
+    for name in _TABLES:
+        if not release.files(name):
+            yield Fault("MANIFEST.json", "", "missing-table", f"no file of table {name} is listed")
+
+
+def _slashes(path: str) -> list[int]:
+    return [place for place, char in enumerate(path) if char == "/"]
+
+
+def _walk(release: Release) -> list[str]:
+    """Return everything below the release folder; a folder ends in `/`, a link does not."""
+    found = []
+    for folder, folders, files in os.walk(release.folder, followlinks=False):
+        for name in [*folders, *files]:
+            place = os.path.join(folder, name)
+            is_folder = os.path.isdir(place) and not os.path.islink(place)
+            path = os.path.relpath(place, release.folder).replace(os.sep, "/")
+            found.append(f"{path}/" if is_folder else path)
+    return sorted(found)
+
+
+def _check_files(release: Release) -> list[Fault]:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        checked = pool.map(lambda item: _check_file(release, item), release.listed)
+        return [fault for fault in checked if fault]
+
+
+def _check_file(release: Release, item: ReleaseFile) -> Fault | None:
+    damage = release.damage(item)
+    if damage:
+        return Fault(item.path, "", "digest", damage)
+    try:
+        rows, schema = _content(release, item)
+    except (pa.ArrowException, OSError):
+        return Fault(item.path, "", "unreadable", "not a file of the kind its name says")
+    if rows is not None and rows != item.rows:
+        return Fault(item.path, "", "row-count", f"manifest says {item.rows}, file holds {rows}")
+    if schema is not None and item.table is not None:
+        if item.table not in _TABLES:
+            return Fault(item.path, "", "unknown-table", "no table of this schema version")
+        if not schema.equals(_TABLES[item.table].arrow(), check_metadata=False):
+            return Fault(item.path, "", "schema", "columns are not those declared for the table")
+    return None
+
+
+def _content(release: Release, item: ReleaseFile) -> tuple[int | None, pa.Schema | None]:
+    """Return the rows (or lines) and the schema of a file, None for what it does not have."""
+    place = release.path(item)
+    if item.path.endswith(".parquet"):
+        with pq.ParquetFile(place) as parquet:
+            return parquet.metadata.num_rows, parquet.schema_arrow
+    if item.path.endswith(".jsonl.zst"):
+        lines = 0
+        with pa.input_stream(str(place), compression="zstd") as stream:
+            while chunk := stream.read(1 << 20):
+                lines += chunk.count(b"\n")
+        return lines, None
+    return None, None
+
+
+def _check_books(release: Release) -> list[Fault]:
+    faults = []
+    # Our own SQL over files that were proved a moment ago.
+    with connect(release, verified=False, native=True, memory=_MEMORY) as connection:
+        _add_promises(connection, release)
+        connection.register("corpus_rows", _corpus_rows(release))
+        for check in BOOKS:
+            rows = connection.execute(check.sql).fetchall()
+            faults += [
+                Fault(check.file, _name(row[0]), check.name, check.detail)
+                for row in rows[:MOST_ROWS]
+            ]
+            if len(rows) > MOST_ROWS:
+                more = f"{check.detail} (and {len(rows) - MOST_ROWS} rows more)"
+                faults.append(Fault(check.file, "", check.name, more))
+    return faults
+
+
+def _name(value: object) -> str:
+    return value.hex() if isinstance(value, bytes) else inert(str(value)[:200])
+
+
+def _corpus_rows(release: Release) -> pa.Table:
+    """Return id and tokens of every row of the corpus, with the file and row where it lies."""
+    parts = []
+    for item in release.files(CORPUS.name):
+        if item.path.endswith(".parquet"):
+            part = pq.read_table(release.path(item), columns=["doc_id", "tokens"])
+            parts.append(
+                part.append_column("out_file", pa.array([item.path] * len(part), pa.string()))
+                .append_column("out_row", pa.array(range(len(part)), pa.uint32()))
+            )
+    return pa.concat_tables(parts)
+
+
+def _add_promises(connection: duckdb.DuckDBPyConnection, release: Release) -> None:
+    """Add what the manifest promises, and the closed vocabulary, as tables for the books."""
+    totals = release.totals
+    numbers = {
+        **{f"documents_{name}": value for name, value in _group(totals, "documents").items()},
+        **{f"tokens_{name}": value for name, value in _group(totals, "tokens").items()},
+        "bytes_in": totals.get("bytes_in"),
+        "bytes_out": totals.get("bytes_out"),
+    }
+    reasons = _group(totals, "removed_by_reason") | _group(totals, "quarantined_by_reason")
+    words = {name: release.manifest.get(name) for name in _WORDS}
+    vocabulary = {
+        reason.value: (
+            Outcome.QUARANTINED.value if reason in QUARANTINE_REASONS else Outcome.REMOVED.value
+        )
+        for reason in Reason
+    }
+    for table, columns, rows in (
+        ("totals", "name VARCHAR, value BIGINT", numbers),
+        ("promised_reasons", "reason VARCHAR, documents BIGINT", reasons),
+        ("promised_words", "name VARCHAR, value VARCHAR", words),
+        ("vocabulary", "reason VARCHAR, outcome VARCHAR", vocabulary),
+    ):
+        connection.execute(f"CREATE TEMP TABLE {table} ({columns})")
+        for pair in rows.items():
+            connection.execute(f"INSERT INTO {table} VALUES ($1, $2)", pair)
+
+
+def _group(totals: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = totals.get(name)
+    return dict(value) if isinstance(value, dict) else {}

@@ -1,0 +1,388 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a job file may say: frozen models, unknown keys refused, every field described.
+
+The descriptions below are the documentation: `muniment schema job` prints them, and the reference
+in `docs/` is generated from them. Cross-field rules (what a source of some kind must declare, a
+list that a rule names must exist) are in `check_job`, which returns every problem at once.
+"""
+
+from __future__ import annotations
+
+from datetime import date  # noqa: TC003  (pydantic needs the class at run time)
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
+Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+LanguageCode = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=False, allow_inf_nan=False, str_strip_whitespace=True
+    )
+
+
+class SourceKind(StrEnum):
+    """Where data came from, in the terms of the EU public summary (sections 2.1 to 2.6)."""
+
+    PUBLIC_DATASET = "public_dataset"
+    LICENSED = "licensed"
+    PRIVATE_THIRD_PARTY = "private_third_party"
+    CRAWL = "crawl"
+    USER = "user"
+    SYNTHETIC = "synthetic"
+    OTHER = "other"
+
+
+class LegalBasis(StrEnum):
+    """On which copyright basis a source is used."""
+
+    PUBLIC_DOMAIN = "public_domain"
+    LICENCE = "licence"
+    CONTRACT = "contract"
+    CONSENT = "consent"
+    TDM_ART3 = "tdm_art3"
+    TDM_ART4 = "tdm_art4"
+    FAIR_USE_CLAIM = "fair_use_claim"
+    OWN_CONTENT = "own_content"
+    UNKNOWN = "unknown"
+
+
+class PersonalDataBasis(StrEnum):
+    """On which ground personal data in a source is processed."""
+
+    NONE_DETECTED = "none_detected"
+    CONSENT = "consent"
+    SEPARATE_CONSENT = "separate_consent"
+    PUBLIC_DISCLOSURE_PIPL27 = "public_disclosure_pipl27"
+    LEGITIMATE_INTEREST = "legitimate_interest"
+    LEGAL_DUTY = "legal_duty"
+    UNKNOWN = "unknown"
+
+
+class CollectionPeriod(_Model):
+    """When a source was collected; both days included."""
+
+    start: date = Field(description="First day of collection (ISO 8601).")
+    end: date = Field(description="Last day of collection (ISO 8601).")
+
+
+class FieldMapping(_Model):
+    """Which input field fills which column; dots walk into nested objects."""
+
+    text: str = Field("text", description="Field that holds the document's text; mandatory.")
+    id: str | None = Field(None, description="Field with the source's own identifier (a string).")
+    url: str | None = Field(None, description="Field with the address the document came from.")
+    licence: str | None = Field(None, description="Field with the document's own licence.")
+    date: str | None = Field(None, description="Field with its publication or fetch date.")
+    author: str | None = Field(None, description="Field with its author; used to credit.")
+    title: str | None = Field(None, description="Field with its title; copied to the corpus.")
+
+
+class Source(_Model):
+    """One source of documents and what is declared about it."""
+
+    name: Name = Field(description="Short name, unique in the job; the manifest's source id.")
+    kind: SourceKind = Field(description="Kind of source, as the EU public summary groups them.")
+    paths: tuple[str, ...] = Field(
+        min_length=1, description="Files or globs, relative to the job file."
+    )
+    format: str = Field(
+        "auto", pattern="^(auto|jsonl|parquet)$", description="`auto` looks at the bytes."
+    )
+    fields: FieldMapping = Field(FieldMapping(), description="Input fields to columns.")
+    licence: str = Field(
+        description="SPDX licence of documents that carry none of their own, or `unknown`."
+    )
+    legal_basis: LegalBasis = Field(description="Copyright basis of the use.")
+    personal_data_basis: PersonalDataBasis = Field(
+        PersonalDataBasis.UNKNOWN, description="Ground for personal data in it."
+    )
+    origin: str = Field(
+        min_length=2, description="Where it came from: ISO 3166 country codes, or `worldwide`."
+    )
+    collected: CollectionPeriod = Field(description="When it was collected.")
+    uri: str | None = Field(None, description="Where it was obtained. Public data sets, crawls.")
+    version: str | None = Field(None, description="Version as published. Public data sets.")
+    publisher: str | None = Field(None, description="Who publishes it. Public data sets.")
+    crawler: str | None = Field(None, description="Name of the crawler. Crawls.")
+    contract_ref: str | None = Field(
+        None, description="Contract or permission. Licensed and private sources."
+    )
+    consent_doc: str | None = Field(None, description="Consent text shown. User data.")
+    generator: str | None = Field(None, description="Generating model, version. Synthetic data.")
+    reviewer: str | None = Field(None, description="Who reviewed the source before use.")
+    rank: int = Field(
+        100, ge=0, le=65535, description="Priority among duplicates: the lower one is kept."
+    )
+    observability: str = Field(
+        "none",
+        pattern="^(full|page_only|robots_only|none)$",
+        description="How much of the rights signals this input could show.",
+    )
+
+
+class ListKind(StrEnum):
+    """What the entries of a list are."""
+
+    DOMAIN = "domain"
+    URL = "url"
+    URL_PREFIX = "url_prefix"
+    CONTENT_HASH = "content_hash"
+
+
+class ListFile(_Model):
+    """One opt-out or takedown list."""
+
+    name: Name = Field(description="Short name, unique in the job; decisions cite it.")
+    kind: ListKind = Field(description="What an entry is.")
+    path: str = Field(description="File, relative to the job file.")
+    version: str = Field("unversioned", description="Version as its publisher names it.")
+    licence: str = Field("unknown", description="Licence of the list itself.")
+    retrieved: date | None = Field(None, description="Day it was retrieved.")
+    force: bool = Field(False, description="Accept entries as broad as a public suffix.")
+
+
+class Rights(_Model):
+    """Opt-outs, takedowns and licences."""
+
+    lists: tuple[Name, ...] = Field((), description="Names of the lists to apply, in order.")
+    allow_licences: tuple[str, ...] = Field(
+        (), description="SPDX licences to keep; empty keeps all. Expressions are understood."
+    )
+    unknown_policy: str = Field(
+        "keep", pattern="^(keep|drop)$", description="What to do when no right is known."
+    )
+    require_source: bool = Field(
+        False, description="Quarantine documents without an address while a list is applied."
+    )
+    optout_copies: str = Field(
+        "remove",
+        pattern="^(remove|flag)$",
+        description="What to do with near-duplicates of an opted-out or taken-down document.",
+    )
+
+
+class Language(_Model):
+    """Language identification with fastText lid.176."""
+
+    enabled: bool = Field(True, description="Measure the language of every document.")
+    allow: tuple[LanguageCode, ...] = Field((), description="Languages to keep; empty keeps all.")
+    min_score: Share = Field(
+        0.0, description="Least score of an allowed language; below, the document is removed."
+    )
+
+
+class Toxicity(_Model):
+    """Toxicity of the worst window, by the models that ship with muniment."""
+
+    enabled: bool = Field(True, description="Measure toxicity where a model for the language is.")
+    thresholds: dict[LanguageCode, Share] = Field(
+        default_factory=dict,
+        description="Score from which a document is removed; the model's own where not given.",
+    )
+    mode: str = Field(
+        "enforce", pattern="^(enforce|shadow)$", description="`shadow` records, never removes."
+    )
+
+
+class NerScope(StrEnum):
+    """Where named-entity recognition looks."""
+
+    OFF = "off"
+    CONTACT = "contact"
+    ALL = "all"
+
+
+class PersonalData(_Model):
+    """Detection and redaction of personal data."""
+
+    enabled: bool = Field(True, description="Detect and redact personal data.")
+    ner: NerScope = Field(
+        NerScope.CONTACT,
+        description="Names: not at all, around other identifiers and contact cues, or everywhere.",
+    )
+    entities: tuple[str, ...] = Field((), description="Entity types to find; empty finds all.")
+    operator: str = Field(
+        "placeholder",
+        pattern="^(placeholder|mask|hash)$",
+        description="What replaces a value.",
+    )
+    max_sensitive: int = Field(
+        3,
+        ge=1,
+        description="Sensitive identifiers from which a whole document is removed "
+        "(GB/T 35273 practice; see the grade table).",
+    )
+    min_score: Share = Field(0.5, description="Least score of a span that is redacted.")
+
+
+class NearDuplicates(_Model):
+    """MinHash near-duplicates, verified by true Jaccard."""
+
+    enabled: bool = Field(True, description="Look for near-duplicates.")
+    threshold: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        0.8, description="Jaccard similarity of shingle sets from which a copy is removed."
+    )
+    num_perm: int = Field(128, ge=16, le=1024, description="Permutations of a signature.")
+    shingle_size: int = Field(5, ge=1, le=32, description="Tokens in a shingle.")
+    seed: int = Field(1, ge=0, description="Seed of datasketch's permutations.")
+    false_positive_weight: Share = Field(
+        0.1,
+        description="Weight of candidates below the threshold when bands are chosen; verification "
+        "removes them, so only their cost counts.",
+    )
+
+
+class Deduplication(_Model):
+    """Exact and near duplicates."""
+
+    exact: bool = Field(True, description="Remove exact copies (after normalising white space).")
+    near: NearDuplicates = Field(NearDuplicates(), description="Near-duplicates.")
+    max_source_loss: Share = Field(
+        0.5,
+        description="Stop before the release if near-duplicates remove more of a source than this.",
+    )
+    max_cluster: int = Field(
+        1000, ge=2, description="Stop before the release if a near-duplicate cluster is larger."
+    )
+    override_guards: str | None = Field(
+        None, description="Reason to release although a guard stops; recorded in the manifest."
+    )
+
+
+class Limits(_Model):
+    """Bounds on what one input may cost."""
+
+    max_record_bytes: int = Field(64 << 20, ge=1024, description="Largest record (bytes).")
+    max_depth: int = Field(64, ge=2, le=1000, description="Deepest nesting of a JSON record.")
+    max_ratio: int = Field(1000, ge=2, description="Largest decompression ratio of a file.")
+    max_file_bytes: int = Field(
+        256 << 30, ge=1, description="Largest decompressed file (bytes)."
+    )
+
+
+class CorpusFormat(StrEnum):
+    """Formats the corpus can be written in."""
+
+    PARQUET = "parquet"
+    JSONL_ZST = "jsonl.zst"
+
+
+class Output(_Model):
+    """What a release holds besides the manifest."""
+
+    formats: tuple[CorpusFormat, ...] = Field(
+        (CorpusFormat.PARQUET,), min_length=1, description="Corpus formats to write."
+    )
+
+
+class ExchangeWay(StrEnum):
+    """How batches cross between units."""
+
+    AUTO = "auto"
+    FILES = "files"
+    ENGINE = "engine"
+
+
+class Engine(_Model):
+    """How the job runs; nothing here changes the bytes of a release."""
+
+    exchange: ExchangeWay = Field(
+        ExchangeWay.AUTO, description="`files` locally, `engine` on a cluster, or chosen by runner."
+    )
+    workers: int = Field(0, ge=0, le=256, description="Local worker processes; 0 = one a core.")
+    keep_work: bool = Field(False, description="Keep the work folder after the release.")
+
+
+class Partitioning(_Model):
+    """Fixed numbers that shape the output; part of the job, never of the machine."""
+
+    exchange_partitions: int = Field(16, ge=1, le=4096, description="Partitions of each exchange.")
+    split_bytes: int = Field(32 << 20, ge=1 << 16, description="Bytes of input a split aims at.")
+
+
+class Job(_Model):
+    """A whole job file."""
+
+    name: Name = Field(description="Name of the corpus.")
+    description: str = Field("", max_length=2000, description="One paragraph for the data card.")
+    contact: str | None = Field(None, description="Who answers for the release.")
+    sources: tuple[Source, ...] = Field(min_length=1, description="Where documents come from.")
+    lists: tuple[ListFile, ...] = Field((), description="Opt-out and takedown lists.")
+    key_file: str = Field(description="Secret key, relative to the job file; `muniment keygen`.")
+    rights: Rights = Field(Rights(), description="Opt-outs, takedowns and licences.")
+    language: Language = Field(Language(), description="Language identification.")
+    toxicity: Toxicity = Field(Toxicity(), description="Toxicity.")
+    personal_data: PersonalData = Field(PersonalData(), description="Personal data.")
+    deduplication: Deduplication = Field(Deduplication(), description="Duplicates.")
+    limits: Limits = Field(Limits(), description="Bounds on hostile or broken input.")
+    on_bad_file: str = Field(
+        "fail",
+        pattern="^(fail|quarantine)$",
+        description="A damaged file stops the job, or its rest is quarantined.",
+    )
+    output: Output = Field(Output(), description="What a release holds.")
+    partitioning: Partitioning = Field(Partitioning(), description="Fixed output-shaping numbers.")
+    engine: Engine = Field(Engine(), description="How the job runs.")
+
+
+MANDATORY_BY_KIND: dict[SourceKind, tuple[str, ...]] = {
+    SourceKind.PUBLIC_DATASET: ("uri", "version", "publisher"),
+    SourceKind.LICENSED: ("contract_ref",),
+    SourceKind.PRIVATE_THIRD_PARTY: ("contract_ref",),
+    SourceKind.CRAWL: ("crawler",),
+    SourceKind.USER: ("consent_doc",),
+    SourceKind.SYNTHETIC: ("generator",),
+    SourceKind.OTHER: (),
+}
+"""What each kind of source must declare besides the fields without a default.
+
+Source: EU AI Act Art. 53(1)(d) template, sections 2.1 to 2.6; GB/T 45652 draft, 6.1.
+"""
+
+
+def check_job(job: Job) -> list[str]:
+    """Return the problems that single fields cannot show, each with its place, sorted.
+
+    Args:
+        job: A job whose fields are valid one by one.
+
+    Returns:
+        Lines `place: what was expected, what came`; empty when the job is sound.
+    """
+    problems: list[str] = []
+    for number, source in enumerate(job.sources):
+        place = f"sources[{number}]"
+        problems += [
+            f"{place}.{name}: a source of kind {source.kind.value} must declare it"
+            for name in MANDATORY_BY_KIND[source.kind]
+            if getattr(source, name) is None
+        ]
+        if source.collected.end < source.collected.start:
+            problems.append(
+                f"{place}.collected: end {source.collected.end} is before start "
+                f"{source.collected.start}"
+            )
+        if source.legal_basis is LegalBasis.CONTRACT and source.contract_ref is None:
+            problems.append(f"{place}.contract_ref: legal basis `contract` needs its reference")
+    problems += _repeated("sources", [source.name for source in job.sources])
+    problems += _repeated("lists", [item.name for item in job.lists])
+    known = {item.name for item in job.lists}
+    problems += [
+        f"rights.lists[{number}]: no list is called {name!r}; known are {sorted(known)}"
+        for number, name in enumerate(job.rights.lists)
+        if name not in known
+    ]
+    return sorted(problems)
+
+
+def _repeated(place: str, names: list[str]) -> list[str]:
+    return [
+        f"{place}[{number}].name: {name!r} is used twice"
+        for number, name in enumerate(names)
+        if name in names[:number]
+    ]

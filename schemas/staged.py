@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Arrow schemas of what stages leave for each other in the work folder.
+
+`ref` is a `doc_ref` (see `batches`). A 128-bit hash travels as two `uint64` columns `*_hi`, `*_lo`.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+U64 = pa.uint64()
+
+
+def required(name: str, kind: pa.DataType) -> pa.Field:
+    """Return a column without nulls."""
+    return pa.field(name, kind, nullable=False)
+
+
+ANNOTATIONS = pa.schema(
+    [
+        required("row", pa.uint32()),
+        required("offset", U64),
+        required("length", U64),
+        required("fault", pa.uint8()),
+        required("id_hi", U64),
+        required("id_lo", U64),
+        required("text_hi", U64),
+        required("text_lo", U64),
+        pa.field("url_hi", U64),
+        pa.field("url_lo", U64),
+        required("no_url", pa.bool_()),
+        pa.field("host", pa.string()),
+        pa.field("domain", pa.string()),
+        required("ambiguous_url", pa.bool_()),
+        pa.field("published", pa.date32()),
+        required("licence", pa.string()),
+        required("licence_evidence", pa.string()),
+        required("licence_allowed", pa.bool_()),
+        required("rights_state", pa.string()),
+        required("lang", pa.string()),
+        required("lang_score", pa.float32()),
+        pa.field("toxicity", pa.float32()),
+        required("tokens", pa.uint32()),
+        required("bytes", pa.uint32()),
+        required("empty", pa.bool_()),
+        required("pii_sensitive", pa.uint32()),
+        required("pii_minor", pa.bool_()),
+    ]
+)
+"""One row for each record of a split; the columns `list:<name>` (int64, null = no match) follow."""
+
+SPANS_FOUND = pa.schema(
+    [
+        required("row", pa.uint32()),
+        required("start", pa.uint32()),
+        required("end", pa.uint32()),
+        required("entity_type", pa.string()),
+        required("grade", pa.string()),
+        required("score", pa.float32()),
+        required("detector", pa.string()),
+        required("value_hmac", pa.binary(16)),
+    ]
+)
+"""Structured personal data found while measuring; `row` is the row in the split."""
+
+IDENTITIES = pa.schema(
+    [
+        required("text_hi", U64),
+        required("text_lo", U64),
+        required("id_hi", U64),
+        required("id_lo", U64),
+        required("ref", U64),
+        required("priority_hi", U64),
+        required("priority_lo", U64),
+        required("eligible", pa.bool_()),
+        required("denied", pa.bool_()),
+    ]
+)
+"""What a document sends to the exact stage: who it is, and how good a representative."""
+
+EXACT = pa.schema(
+    [
+        required("ref", U64),
+        required("id_hi", U64),
+        required("id_lo", U64),
+        required("leader", U64),
+        required("leader_id_hi", U64),
+        required("leader_id_lo", U64),
+        required("role", pa.uint8()),
+        pa.field("denied_partner_hi", U64),
+        pa.field("denied_partner_lo", U64),
+        required("eligible", pa.bool_()),
+        required("denied", pa.bool_()),
+        required("followers", pa.list_(U64)),
+    ]
+)
+"""What the exact stage answers, for members of groups of two or more only.
+
+The leader is the one member that goes on to the near stage, with its group's `eligible` and
+`denied`; `followers` are the others, so that what happens to the leader happens to them.
+"""
+
+BANDS = pa.schema([required("band", U64), required("ref", U64)])
+"""One band hash of one document."""
+
+EDGES = pa.schema([required("a", U64), required("b", U64)])
+"""Two documents that share a band."""
+
+MEMBERSHIPS = pa.schema([required("ref", U64), required("cluster", U64)])
+"""A candidate and its connected component, named by its smallest `ref`."""
+
+CANDIDATES = pa.schema(
+    [
+        required("cluster", U64),
+        required("ref", U64),
+        required("id_hi", U64),
+        required("id_lo", U64),
+        required("priority_hi", U64),
+        required("priority_lo", U64),
+        required("eligible", pa.bool_()),
+        required("denied", pa.bool_()),
+        required("followers", pa.list_(U64)),
+        required("shingles", pa.large_list(U64)),
+    ]
+)
+"""A candidate with its sorted set of shingle hashes."""
+
+NEAR = pa.schema(
+    [
+        required("ref", U64),
+        required("role", pa.uint8()),
+        required("cluster_hi", U64),
+        required("cluster_lo", U64),
+        pa.field("partner", U64),
+        pa.field("partner_hi", U64),
+        pa.field("partner_lo", U64),
+        pa.field("jaccard", pa.float32()),
+        pa.field("denied_partner_hi", U64),
+        pa.field("denied_partner_lo", U64),
+        pa.field("denied_jaccard", pa.float32()),
+    ]
+)
+"""What the near stage answers, for verified members only."""

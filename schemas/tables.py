@@ -1,0 +1,397 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of a release: every column once, with type, unit, meaning and standard.
+
+No column holds document text or personal data: identifiers are keyed 128-bit hashes, places are
+offsets, words come from closed vocabularies or from the job file. `manifest/<table>/` holds the
+Parquet files of a table; `restricted/<table>/` those that are never published.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from .fields import ID, WORD, Field, TableSpec
+
+SCHEMA_VERSION = 1
+"""Version of the tables below; a reader refuses a release with another one."""
+
+RUNS = TableSpec(
+    "runs",
+    "The run that made this release (one row); times and host facts are in run.json.",
+    (
+        Field("job_name", pa.string(), "Name of the corpus in the job file."),
+        Field("code_version", pa.string(), "Version of muniment."),
+        Field("schema_version", pa.int32(), "Version of these tables."),
+        Field("config_sha256", pa.binary(32), "Digest of the canonical job."),
+        Field("policy_sha256", pa.binary(32), "Digest of the rules in force."),
+        Field("inputs_sha256", pa.binary(32), "Digest over the digests of all inputs."),
+        Field("key_id", pa.binary(8), "First 8 bytes of SHA-256('id' || key)."),
+        Field("tokenizer", pa.string(), "Tokenizer that counted, with version."),
+        Field("dedup_bands", pa.int32(), "Bands of the MinHash signature; 0 = off."),
+        Field("dedup_rows", pa.int32(), "Rows of a band; 0 = off."),
+        Field("dedup_threshold", pa.float32(), "Jaccard threshold.", "[0, 1]"),
+        Field(
+            "guard_override", pa.string(), "Why a guard was overridden; null = no.", nullable=True
+        ),
+        Field("documents_in", pa.int64(), "Input records.", "records"),
+        Field(
+            "documents_kept",
+            pa.int64(),
+            "Records kept.",
+            "records",
+            "EU summary 1.3; HF num_examples",
+        ),
+        Field("documents_removed", pa.int64(), "Records removed by a rule.", "records"),
+        Field("documents_quarantined", pa.int64(), "Records that could not be judged.", "records"),
+        Field("tokens_in", pa.int64(), "Tokens read.", "tokens"),
+        Field(
+            "tokens_out", pa.int64(), "Tokens kept, after redaction.", "tokens", "EU summary 1.3"
+        ),
+        Field("bytes_in", pa.int64(), "Decompressed bytes read.", "bytes"),
+        Field("bytes_out", pa.int64(), "UTF-8 bytes of kept text.", "bytes"),
+    ),
+)
+
+INPUTS = TableSpec(
+    "inputs",
+    "One input file.",
+    (
+        Field("input_number", pa.int32(), "Number of the file in canonical order."),
+        Field("source_id", WORD, "Source it belongs to."),
+        Field("path", pa.string(), "Path relative to the job file."),
+        Field("format", WORD, "jsonl or parquet."),
+        Field("codec", WORD, "Compression of the stream, or none."),
+        Field("sha256", pa.binary(32), "Digest of the file as it was read."),
+        Field("file_bytes", pa.int64(), "Size on disk.", "bytes"),
+        Field(
+            "stream_bytes", pa.int64(), "Decompressed bytes that the reader accounted for.", "bytes"
+        ),
+        Field("records", pa.int64(), "Records the reader counted.", "records"),
+    ),
+)
+
+SOURCES = TableSpec(
+    "sources",
+    "One source with what its declaration says.",
+    (
+        Field("source_id", pa.string(), "Short name."),
+        Field("kind", WORD, "Kind of source.", standard="EU summary 2.1-2.6"),
+        Field("uri", pa.string(), "Where it was obtained.", nullable=True),
+        Field("version", pa.string(), "Version as published.", nullable=True),
+        Field("publisher", pa.string(), "Who publishes it.", nullable=True),
+        Field("crawler", pa.string(), "Crawler name.", standard="EU summary 2.3", nullable=True),
+        Field("licence_default", pa.string(), "SPDX licence where a document has none."),
+        Field("legal_basis", WORD, "Copyright basis of the use."),
+        Field("personal_data_basis", WORD, "Ground for personal data in it."),
+        Field("contract_ref", pa.string(), "Contract or permission.", nullable=True),
+        Field("consent_doc", pa.string(), "Consent text.", nullable=True),
+        Field(
+            "generator", pa.string(), "Generating model.", standard="EU summary 2.5", nullable=True
+        ),
+        Field("origin", pa.string(), "Country codes, or worldwide.", standard="DPS data_origin"),
+        Field(
+            "collected_from",
+            pa.date32(),
+            "First day of collection.",
+            standard="RAI dataCollectionTimeframe",
+        ),
+        Field(
+            "collected_to",
+            pa.date32(),
+            "Last day of collection.",
+            standard="RAI dataCollectionTimeframe",
+        ),
+        Field("reviewer", pa.string(), "Who reviewed it.", nullable=True),
+        Field("rank", pa.int32(), "Priority among duplicates; lower is kept."),
+        Field("observability", WORD, "How much of the rights signals it could show."),
+        Field("digest", pa.binary(32), "Digest over the digests of its files."),
+    ),
+)
+
+DOCUMENTS = TableSpec(
+    "documents",
+    "One input record, whatever became of it.",
+    (
+        Field(
+            "doc_id",
+            ID,
+            "Keyed hash of source, own id or address, and text; records equal in "
+            "all three are told apart by an occurrence number.",
+        ),
+        Field("source_id", WORD, "Source."),
+        Field("input_number", pa.int32(), "Input file, see inputs."),
+        Field(
+            "offset",
+            pa.uint64(),
+            "Byte offset in the decompressed stream (JSONL), or row group << 32 | row (Parquet).",
+        ),
+        Field("length", pa.uint64(), "Bytes of the record in the stream; 0 for Parquet.", "bytes"),
+        Field("outcome", WORD, "kept, removed or quarantined."),
+        Field("reason", WORD, "Terminal reason; null exactly for kept documents.", nullable=True),
+        Field(
+            "url_hash", ID, "Keyed hash of the canonical address; null without one.", nullable=True
+        ),
+        Field("host", WORD, "Host of the address; null without one.", nullable=True),
+        Field(
+            "domain",
+            WORD,
+            "Registrable domain of the address; null without one.",
+            standard="EU summary 2.3",
+            nullable=True,
+        ),
+        Field(
+            "published",
+            pa.date32(),
+            "Date the input gives; null where none or unreadable.",
+            nullable=True,
+        ),
+        Field("licence", WORD, "SPDX licence expression, or unknown."),
+        Field("licence_evidence", WORD, "document, source or none: where the licence was seen."),
+        Field("rights_state", WORD, "allow, deny or unknown, after resolution."),
+        Field("rights_observability", WORD, "full, page_only, robots_only or none."),
+        Field(
+            "lang",
+            WORD,
+            "ISO 639 language; und where not measured or not identifiable.",
+            standard="Croissant inLanguage",
+        ),
+        Field("lang_score", pa.float32(), "Score of the language.", "[0, 1]"),
+        Field(
+            "toxicity",
+            pa.float32(),
+            "Score of the worst window; null without a model for the language.",
+            "[0, 1]",
+            nullable=True,
+        ),
+        Field("tokens_in", pa.uint32(), "Tokens of the text as read.", "tokens"),
+        Field("tokens_out", pa.uint32(), "Tokens of the text as written; 0 if not kept.", "tokens"),
+        Field("bytes_in", pa.uint32(), "UTF-8 bytes of the text as read.", "bytes"),
+        Field(
+            "bytes_out", pa.uint32(), "UTF-8 bytes of the text as written; 0 if not kept.", "bytes"
+        ),
+        Field(
+            "text_hash",
+            ID,
+            "Keyed hash of the normalised text; null if quarantined.",
+            nullable=True,
+        ),
+        Field(
+            "text_hash_out",
+            ID,
+            "Keyed hash of the text as written; null if not kept.",
+            nullable=True,
+        ),
+        Field("pii_found", pa.uint32(), "Personal-data spans found.", "spans"),
+        Field("pii_redacted", pa.uint32(), "Personal-data spans replaced.", "spans"),
+        Field("pii_grade", WORD, "Highest grade found; null if none.", nullable=True),
+        Field(
+            "cluster_id",
+            ID,
+            "Duplicate cluster, the doc_id of its first member by priority; null outside clusters.",
+            nullable=True,
+        ),
+        Field("out_file", WORD, "Corpus file that holds it; null if not kept.", nullable=True),
+        Field("out_row", pa.uint32(), "Row in that file; null if not kept.", nullable=True),
+    ),
+)
+
+DECISIONS = TableSpec(
+    "decisions",
+    "One rule that fired on one document; every rule that fired is here, not only the first.",
+    (
+        Field("doc_id", ID, "Document."),
+        Field("seq", pa.uint16(), "Order of the rule among those that fired on the document."),
+        Field("stage", WORD, "Stage of the rule."),
+        Field("rule_id", WORD, "Rule, see rules."),
+        Field("rule_version", pa.int16(), "Version of the rule."),
+        Field("mode", WORD, "enforce, or shadow (recorded, never acts)."),
+        Field("action", WORD, "remove, quarantine, transform or flag."),
+        Field("terminal", pa.bool_(), "Whether this rule decided the outcome."),
+        Field("reason", WORD, "Reason the rule gives; null for transform and flag.", nullable=True),
+        Field(
+            "score",
+            pa.float32(),
+            "What was measured; null for rules without a score.",
+            nullable=True,
+        ),
+        Field(
+            "threshold", pa.float32(), "What it was compared with; null likewise.", nullable=True
+        ),
+        Field("list_id", WORD, "List that matched, see lists.", nullable=True),
+        Field(
+            "list_entry", pa.int64(), "Number of the matching entry in that list.", nullable=True
+        ),
+        Field("partner_id", ID, "doc_id of the duplicate partner.", nullable=True),
+        Field("n_spans", pa.uint32(), "Spans the rule replaced.", "spans", nullable=True),
+    ),
+)
+
+DUPLICATES = TableSpec(
+    "duplicates",
+    "One member of a duplicate cluster.",
+    (
+        Field("cluster_id", ID, "doc_id of the member with the best priority."),
+        Field("doc_id", ID, "Member."),
+        Field("role", WORD, "survivor, exact_copy, near_copy, or context (decided elsewhere)."),
+        Field(
+            "partner_id",
+            ID,
+            "Surviving member it was compared with; null for survivors.",
+            nullable=True,
+        ),
+        Field(
+            "jaccard",
+            pa.float32(),
+            "True Jaccard of full shingle sets with the partner.",
+            "[0, 1]",
+            nullable=True,
+        ),
+        Field("method", WORD, "exact or minhash."),
+        Field("tainted", pa.bool_(), "Whether it copies an opted-out or taken-down document."),
+    ),
+)
+
+SPANS = TableSpec(
+    "spans",
+    "One personal-data span found in a kept document; places and types only.",
+    (
+        Field("doc_id", ID, "Document."),
+        Field("start", pa.uint32(), "First code point in the text as read.", "code points"),
+        Field("end", pa.uint32(), "One past the last code point.", "code points"),
+        Field("entity_type", WORD, "Type of the identifier."),
+        Field("grade", WORD, "general, sensitive, minor or secret."),
+        Field("score", pa.float32(), "Confidence of the detector.", "[0, 1]"),
+        Field("detector", WORD, "Detector with version."),
+        Field("action", WORD, "What was done: placeholder, mask, hash, or left."),
+    ),
+)
+
+PII_STATS = TableSpec(
+    "pii_stats",
+    "Personal-data counts of one document by type; documents with none have no row.",
+    (
+        Field("doc_id", ID, "Document."),
+        Field("entity_type", WORD, "Type of the identifier."),
+        Field("grade", WORD, "Grade of the type."),
+        Field("detector", WORD, "Detector with version."),
+        Field("n_found", pa.uint32(), "Spans found.", "spans"),
+        Field("n_redacted", pa.uint32(), "Spans replaced in the corpus.", "spans"),
+        Field("action", WORD, "What was done."),
+    ),
+)
+
+RULES = TableSpec(
+    "rules",
+    "One rule of the policy in force.",
+    (
+        Field("rule_id", pa.string(), "Short name."),
+        Field("version", pa.int16(), "Version."),
+        Field("stage", WORD, "Stage."),
+        Field("mode", WORD, "enforce, shadow or off."),
+        Field("action", WORD, "remove, quarantine, transform or flag."),
+        Field("reason", WORD, "Reason it gives.", nullable=True),
+        Field("signal", pa.string(), "Signal it reads."),
+        Field("parameters", pa.string(), "Thresholds and settings as canonical JSON."),
+        Field("meaning", pa.string(), "What it does, one sentence."),
+        Field("basis", pa.string(), "Law, standard, paper or measurement behind it."),
+    ),
+)
+
+LISTS = TableSpec(
+    "lists",
+    "One opt-out or takedown list as it was used.",
+    (
+        Field("list_id", pa.string(), "Short name."),
+        Field("kind", WORD, "domain, url, url_prefix or content_hash."),
+        Field("version", pa.string(), "Version."),
+        Field("sha256", pa.binary(32), "Digest of the file."),
+        Field("licence", pa.string(), "Licence of the list."),
+        Field("retrieved", pa.date32(), "Day it was retrieved.", nullable=True),
+        Field("entries", pa.int64(), "Entries.", "entries"),
+        Field("canaries", pa.int32(), "Canaries in the list."),
+        Field("canaries_passed", pa.int32(), "Canaries that behaved."),
+        Field("documents_matched", pa.int64(), "Documents it matched.", "documents"),
+    ),
+)
+
+MODELS = TableSpec(
+    "models",
+    "One model that measured.",
+    (
+        Field("model", pa.string(), "Name."),
+        Field("version", pa.string(), "Version."),
+        Field("sha256", pa.binary(32), "Digest of the file, or over the digests of its files."),
+        Field("licence", pa.string(), "Licence."),
+        Field("task", WORD, "language, toxicity or ner."),
+    ),
+)
+
+METRICS = TableSpec(
+    "metrics",
+    "One number about the run that no other table gives.",
+    (
+        Field("name", WORD, "Metric."),
+        Field("slice", pa.string(), "Part of the data it speaks of; empty = all."),
+        Field("value", pa.float64(), "Value.", "as the metric says"),
+        Field("unit", WORD, "Unit."),
+    ),
+)
+
+QUARANTINE = TableSpec(
+    "quarantine",
+    "One record that could not be judged: why, where and how large; never its text.",
+    (
+        Field("doc_id", ID, "Record; here a keyed hash of its place."),
+        Field("source_id", WORD, "Source."),
+        Field("input_number", pa.int32(), "Input file, see inputs."),
+        Field("offset", pa.uint64(), "As in documents."),
+        Field("length", pa.uint64(), "Bytes it covers in the stream; 0 for Parquet.", "bytes"),
+        Field("reason", WORD, "Why."),
+        Field("stage", WORD, "Stage that gave up."),
+    ),
+)
+
+CORPUS = TableSpec(
+    "corpus",
+    "One kept document with its text; the product.",
+    (
+        Field("doc_id", ID, "Document, as in documents."),
+        Field("text", pa.string(), "Text, redacted."),
+        Field("source_id", WORD, "Source."),
+        Field(
+            "url",
+            pa.string(),
+            "Address, if the document has one and it holds no personal data; null otherwise.",
+            nullable=True,
+        ),
+        Field("title", pa.string(), "Title, redacted.", nullable=True),
+        Field("licence", WORD, "SPDX licence expression, or unknown."),
+        Field(
+            "author",
+            pa.string(),
+            "Author to credit where the licence asks for it; null otherwise.",
+            nullable=True,
+        ),
+        Field("lang", WORD, "Language."),
+        Field("published", pa.date32(), "Date the input gives.", nullable=True),
+        Field("tokens", pa.uint32(), "Tokens.", "tokens"),
+    ),
+)
+
+MANIFEST_TABLES: tuple[TableSpec, ...] = (
+    RUNS,
+    INPUTS,
+    SOURCES,
+    DOCUMENTS,
+    DECISIONS,
+    DUPLICATES,
+    SPANS,
+    PII_STATS,
+    RULES,
+    LISTS,
+    MODELS,
+    METRICS,
+)
+"""Tables under `manifest/`; `quarantine/` and `corpus/` stand beside it."""
+
+ALL_TABLES: tuple[TableSpec, ...] = (*MANIFEST_TABLES, QUARANTINE, CORPUS)

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every test shares.
+
+- `repository`: the root of the working tree; tests that read sources or documents skip without it.
+- `shared_data`: the folder of shared data (`MUNIMENT_SHARED_DATA`); tests skip without it.
+- hypothesis runs derandomised and without a database, so that equal sources give equal results.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "muniment",
+    derandomize=True,
+    database=None,
+    deadline=None,  # no timing in tests: the first call of a kernel compiles it
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("muniment")
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Return the root of the working tree."""
+    return _ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of shared data, or skip."""
+    folder = Path(os.environ.get("MUNIMENT_SHARED_DATA", _ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no shared data at {folder}; MUNIMENT_SHARED_DATA names the folder")
+    return folder

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`explain` tells what became of a document, why, and what would have changed it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from release_fixture import STORY, build_release, doc_id, tables, write_release
+
+from muniment.pipelines.explain import explain, render_text
+from muniment.pipelines.release import Release, open_release
+from muniment.schemas.errors import QueryError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    output = tmp_path_factory.mktemp("story")
+    build_release(output)
+    return open_release(output)
+
+
+def explained(release: Release, number: int) -> dict[str, Any]:
+    return explain(release, doc_id(number).hex())
+
+
+@pytest.mark.parametrize("story", STORY, ids=lambda story: str(story[0]))
+def test_every_document_of_the_story_is_explained(release: Release, story: tuple[Any, ...]) -> None:
+    number, outcome, reason, host, *_ = story
+    found = explained(release, number)
+    assert found["document"]["outcome"] == outcome
+    assert found["document"]["host"] == host
+    terminal = [row["reason"] for row in found["decisions"] if row["terminal"]]
+    assert terminal == ([reason] if reason else [])
+    assert (found["corpus"] is not None) == (outcome == "kept")
+    assert json.loads(json.dumps(found)) == found
+    assert f"outcome    {outcome}" in render_text(found)
+
+
+def test_a_rule_is_given_with_its_meaning_its_basis_and_its_list_entry(release: Release) -> None:
+    first = explained(release, 3)["decisions"][0]
+    assert first["rule_id"] == "optout"
+    assert first["meaning"] == "Opted-out places leave."
+    assert first["basis"] == "EU 2019/790 Art. 4(3)"
+    assert (first["list_id"], first["list_version"], first["list_entry"]) == ("optouts", "1", 7)
+
+
+def test_a_document_that_two_rules_remove_is_kept_only_if_both_change(release: Release) -> None:
+    found = explained(release, 3)["counterfactual"]
+    assert found == {
+        "also_removed_by": ["toxicity"],
+        "kept_if": [
+            "optout: entry 7 of list optouts were not there",
+            "toxicity: the threshold were above 0.9 (it was 0.7)",
+        ],
+        "removed_if": [],
+    }
+    assert "kept only if all of these held" in render_text(explained(release, 3))
+
+
+@pytest.mark.parametrize(
+    ("number", "way_out"),
+    [
+        (4, "toxicity: the threshold were above 0.92 (it was 0.7)"),
+        (7, "near-duplicate: the threshold were above 0.91 (it was 0.8)"),
+        (30, "near-duplicate: the threshold were above 0.8 (it was 0.8)"),
+        # A language fires below its threshold, so the way out is the other way round.
+        (8, "language: the threshold were at most 0.3 (it was 0.5)"),
+        (6, f"exact-duplicate: document {doc_id(5).hex()} were not there"),
+        (26, "licence: the rule were off"),
+        (9, "strict-reader: it could be judged"),
+    ],
+)
+def test_the_way_out_fits_the_rule(release: Release, number: int, way_out: str) -> None:
+    assert explained(release, number)["counterfactual"]["kept_if"] == [way_out]
+
+
+def test_a_rule_in_shadow_says_what_it_would_have_done(release: Release) -> None:
+    assert explained(release, 18)["counterfactual"] == {
+        "also_removed_by": [],
+        "kept_if": [],
+        "removed_if": ["rule toxicity-zh were enforced"],
+    }
+    # Removed anyway: the shadow changes nothing.
+    assert explained(release, 10)["counterfactual"]["removed_if"] == []
+
+
+def test_a_duplicate_names_its_partner_and_score(release: Release) -> None:
+    (row,) = explained(release, 7)["duplicates"]
+    assert (row["role"], row["partner_id"], row["jaccard"]) == (
+        "near_copy",
+        doc_id(5).hex(),
+        0.91,
+    )
+    assert "copies an opted-out document" in render_text(explained(release, 17))
+
+
+def test_personal_data_is_counted_by_type(release: Release) -> None:
+    (row,) = explained(release, 2)["personal_data"]
+    assert (row["entity_type"], row["n_found"], row["n_redacted"]) == ("EMAIL", 2, 2)
+    assert "EMAIL (general): 2 found, 2 replaced" in render_text(explained(release, 2))
+
+
+def test_the_place_is_an_offset_in_a_stream_or_a_row_of_a_row_group(release: Release) -> None:
+    assert explained(release, 7)["place"]["offset"] == 6000
+    assert explained(release, 7)["place"]["where"] == "1000 bytes at offset 6000"
+    assert explained(release, 28)["place"]["where"] == "1000 bytes at offset 1000 of the stream in gz"
+    place = explained(release, 26)["place"]
+    assert (place["path"], place["row_group"], place["row"]) == ("wiki.parquet", 1, 2)
+
+
+def test_a_kept_document_says_where_it_is_in_the_corpus(release: Release) -> None:
+    assert explained(release, 2)["corpus"] == {"file": "corpus/part-00000.parquet", "row": 1}
+
+
+def test_the_start_of_an_id_is_enough_if_it_is_unique(release: Release, tmp_path: Path) -> None:
+    assert explain(release, "0A0A0A")["document"]["doc_id"] == doc_id(10).hex()
+    made = tables()
+    made["documents"][0]["doc_id"] = doc_id(2)[:-1] + b"\0"
+    write_release(tmp_path, made)
+    with pytest.raises(QueryError, match="more than one document id starts with 020202"):
+        explain(open_release(tmp_path), "020202")
+
+
+def test_an_address_is_found_by_its_keyed_hash(release: Release) -> None:
+    def hasher(url: str) -> bytes:
+        assert url == "https://www.a.example/1"
+        return bytes([101]) * 16
+
+    found = explain(release, "https://www.a.example/1", url_hasher=hasher)
+    assert found["document"]["doc_id"] == doc_id(1).hex()
+    assert found["same_address"] == []
+
+
+def test_an_address_with_several_documents_names_the_others(tmp_path: Path) -> None:
+    made = tables()
+    for row in made["documents"][:3]:
+        row["url_hash"] = bytes([7]) * 16
+    write_release(tmp_path, made)
+    found = explain(
+        open_release(tmp_path), "https://a.example/", url_hasher=lambda _: bytes([7]) * 16
+    )
+    assert found["document"]["doc_id"] == doc_id(1).hex()
+    assert found["same_address"] == [doc_id(2).hex(), doc_id(3).hex()]
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("ff" * 16, "no document of this release"),
+        ("https://a.example/", "give the key file"),
+        ("0102", "expected an address, or the 6 to 32 first digits"),
+        ("' OR 1=1 --", "expected an address"),
+    ],
+)
+def test_a_target_that_means_no_document_is_an_error(
+    release: Release, target: str, message: str
+) -> None:
+    with pytest.raises(QueryError, match=message):
+        explain(release, target)
+
+
+def test_hostile_words_are_shown_not_obeyed(tmp_path: Path) -> None:
+    made = tables()
+    made["documents"][0]["host"] = "a\x1b[31m\u202egnp.example"
+    write_release(tmp_path, made)
+    text = render_text(explain(open_release(tmp_path), doc_id(1).hex()))
+    assert "\x1b" not in text
+    assert "\u202e" not in text

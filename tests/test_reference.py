@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The generated references are up to date, complete and true."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from muniment.pipelines import reference
+from muniment.schemas.job import Job
+from muniment.schemas.job_file import load_job, model_in
+
+
+def all_fields(model: type[BaseModel]) -> list[tuple[type[BaseModel], str]]:
+    found = []
+    for name, info in model.model_fields.items():
+        found.append((model, name))
+        inner = model_in(info.annotation)
+        found += all_fields(inner) if inner else []
+    return found
+
+
+def test_examples_are_what_the_models_say(repository: Path, tmp_path: Path):
+    reference.write_references(tmp_path)
+    for path in sorted(tmp_path.iterdir()):
+        kept = repository / "examples" / path.name
+        assert kept.read_text() == path.read_text(), f"{path.name}: run `make docs`"
+
+
+@pytest.mark.parametrize(("model", "name"), all_fields(Job))
+def test_every_field_is_described_and_in_both_references(model, name):
+    described = model.model_fields[name].description
+    assert described
+    assert described.endswith((".", ")"))
+    assert f"| `{name}` |" in reference.render_job_reference()
+    assert f"{name}:" in reference.render_job_yaml()
+
+
+def test_reference_job_is_valid_and_holds_the_defaults(repository: Path):
+    job = load_job(repository / "examples" / "job.reference.yaml").job
+    for name, info in Job.model_fields.items():
+        if not info.is_required() and name not in ("lists", "rights"):
+            assert getattr(job, name) == info.get_default(call_default_factory=True), name

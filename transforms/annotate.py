@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measure one split: read it once, write its annotations; decide nothing.
+
+Outputs of a unit: `annotations` (one row a record), `bands` (band hashes of its documents) and
+`spans` (structured personal data). None of them holds text.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..schemas.job import LegalBasis, ListKind, Source
+from ..schemas.staged import ANNOTATIONS, SPANS_FOUND
+from .bands import band_hashes
+from .dates import parse_dates
+from .hashing import canonical_text, hash_rows, siphash128
+from .minhash import sign
+from .pii import SPANS, Detection, detect, document_counts
+from .policy import list_column
+from .reading import Split, SplitReader
+from .rights import (
+    licence_allowed,
+    match_content,
+    match_readings,
+    match_urls,
+    normalise_licences,
+    parse_hosts,
+    resolve_rights,
+    url_key,
+)
+from .run_state import Run
+from .tokens import count_tokens
+from .units import UnitOutputs
+
+STAGE = "annotate"
+
+Columns = dict[str, Any]
+"""Column name to an Arrow or NumPy array, all of one length."""
+
+_OWN_GROUNDS = {LegalBasis.OWN_CONTENT, LegalBasis.PUBLIC_DOMAIN, LegalBasis.CONSENT}
+
+
+class Measured(NamedTuple):
+    """What is known of one record batch.
+
+    Args:
+        annotations: One row a record, schema of `annotation_schema`.
+        bands: One row a document with tokens, schema of `bands_schema`.
+        spans: Schema `SPANS_FOUND`.
+    """
+
+    annotations: pa.RecordBatch
+    bands: pa.RecordBatch
+    spans: pa.RecordBatch
+
+
+def annotation_schema(run: Run) -> pa.Schema:
+    """Return the schema of the annotations of a run: one column more for each applied list."""
+    columns = [pa.field(list_column(name), pa.int64()) for name, _, _ in run.lists]
+    return pa.schema([*ANNOTATIONS, *columns])
+
+
+def bands_schema(bands: int) -> pa.Schema:
+    """Return the schema of the band hashes of a split."""
+    row = pa.field("row", pa.uint32(), nullable=False)
+    return pa.schema([row, pa.field("bands", pa.list_(pa.uint64(), max(bands, 1)), nullable=False)])
+
+
+def annotate_split(run: Run, split: Split, out: UnitOutputs) -> None:
+    """Measure every record of a split.
+
+    Args:
+        run: The run.
+        split: The split.
+        out: Where the three outputs go; its `stats` get what the reader tallied.
+    """
+    source = run.plan.source(split.source)
+    fields = source.fields.model_dump(exclude_none=True)
+    reader = SplitReader(split, fields, limits=run.limits, on_bad_file=run.job.on_bad_file)
+    batches = iter(reader)
+    measured: list[Measured] = []
+    while True:
+        with out.timed("read"):
+            batch = next(batches, None)
+        if batch is None:
+            break
+        measured.append(_measure(run, source, split, batch, out))
+    with out.timed("stage"):
+        out.write_ipc("annotations", annotation_schema(run), [m.annotations for m in measured])
+        out.write_ipc("bands", bands_schema(run.plan.bands), [m.bands for m in measured])
+        out.write_ipc("spans", SPANS_FOUND, [m.spans for m in measured])
+    tally = reader.tally
+    out.stats.update(
+        records=tally.records,
+        faulty=tally.faulty,
+        bytes_total=tally.bytes_total,
+        bytes_accounted=tally.bytes_accounted,
+    )
+    out.timings["read"][2] = tally.bytes_total
+
+
+def _measure(
+    run: Run, source: Source, split: Split, batch: pa.RecordBatch, out: UnitOutputs
+) -> Measured:
+    clean = batch.filter(pc.equal(batch["fault"], 0))
+    texts = clean["text"]
+    size = texts.nbytes
+    columns: Columns = {name: clean[name] for name in ("row", "offset", "length")}
+    with out.timed("identity", size):
+        columns |= _identity(run, source, clean)
+    with out.timed("rights", size):
+        columns |= _rights(run, source, clean, columns)
+    with out.timed("language", size):
+        columns |= _language(run, texts)
+    with out.timed("toxicity", size):
+        columns["toxicity"] = _toxicity(run, texts, columns["lang"])
+    with out.timed("personal_data", size):
+        found = _personal_data(run, texts, columns["lang"])
+        counts = document_counts(texts, found.spans)
+        columns["pii_sensitive"], columns["pii_minor"] = counts.distinct_sensitive, counts.minor
+        columns["fault"] = found.faults
+    with out.timed("signature", size):
+        columns["tokens"], bands = _signature(run, texts, clean["row"])
+    schema = annotation_schema(run)
+    annotations = pa.RecordBatch.from_arrays(
+        [_array(columns[field.name], field.type) for field in schema], schema=schema
+    )
+    if clean.num_rows < batch.num_rows:
+        annotations = _with_faulty(run, source, split, batch, annotations)
+    return Measured(annotations, bands, _spans(found, clean["row"]))
+
+
+def _array(values: Any, kind: pa.DataType) -> pa.Array:
+    array = values if isinstance(values, pa.Array) else pa.array(values)
+    return array if array.type == kind else array.cast(kind)
+
+
+def _identity(run: Run, source: Source, clean: pa.RecordBatch) -> Columns:
+    """Hash text, address and identity; look at the text's size."""
+    n = clean.num_rows
+    canonical = canonical_text(clean["text"])
+    text = siphash128(canonical, run.text_key)
+    address = url_key(clean["url"])
+    own_name = pc.coalesce(clean["id"], address)
+    names = pa.repeat(pa.scalar(source.name), n)
+    identity = hash_rows([names, own_name, text[:, 0], text[:, 1]], run.text_key)
+    url = siphash128(address, run.url_key)
+    absent = pc.is_null(address).to_numpy(zero_copy_only=False)
+    return {
+        "id_hi": identity[:, 0],
+        "id_lo": identity[:, 1],
+        "text_hi": text[:, 0],
+        "text_lo": text[:, 1],
+        "url_hi": pa.array(url[:, 0], mask=absent),
+        "url_lo": pa.array(url[:, 1], mask=absent),
+        "no_url": absent,
+        "published": parse_dates(clean["date"]),
+        "bytes": pc.binary_length(clean["text"]),
+        "empty": pc.equal(pc.binary_length(canonical), 0),
+        "_canonical": canonical,
+        "_address": address,
+    }
+
+
+def _rights(run: Run, source: Source, clean: pa.RecordBatch, known: Columns) -> Columns:
+    """Match the lists; resolve licence and rights."""
+    hosts = parse_hosts(clean["url"])
+    columns: Columns = {"host": hosts["host"], "domain": hosts["domain"]}
+    denied = np.zeros(clean.num_rows, dtype=bool)
+    for name, kind, entries in run.lists:
+        if kind is ListKind.DOMAIN:
+            entry = match_readings(hosts, entries)
+        elif kind is ListKind.CONTENT_HASH:
+            entry = match_content(known["_canonical"], entries)
+        else:
+            entry = match_urls(known["_address"], entries)
+        columns[list_column(name)] = entry
+        denied |= pc.is_valid(entry).to_numpy(zero_copy_only=False)
+    # Two readings of an address: listed under either is listed; else it cannot be judged.
+    columns["ambiguous_url"] = pc.and_(hosts["ambiguous"], pa.array(~denied))
+    own = normalise_licences(clean["licence"])["licence"]
+    has_own = pc.not_equal(own, "unknown")
+    licence = pc.if_else(has_own, own, source.licence)
+    is_known = pc.not_equal(licence, "unknown")
+    columns["licence"] = licence
+    columns["licence_evidence"] = pc.if_else(
+        has_own, "document", pc.if_else(is_known, "source", "none")
+    )
+    allow = run.job.rights.allow_licences
+    columns["licence_allowed"] = licence_allowed(licence, allow) if allow else is_known
+    contract = source.contract_ref is not None or source.legal_basis in _OWN_GROUNDS
+    columns["rights_state"] = resolve_rights(
+        denied=pa.array(denied), allowed=columns["licence_allowed"], contract=contract
+    )
+    return columns
+
+
+def _language(run: Run, texts: pa.Array) -> Columns:
+    if run.job.language.enabled:
+        found = run.language_model.identify(texts)
+        return {"lang": found["lang"].cast(pa.string()), "lang_score": found["lang_score"]}
+    n = len(texts)
+    return {"lang": pa.repeat("und", n), "lang_score": np.zeros(n, dtype=np.float32)}
+
+
+def _toxicity(run: Run, texts: pa.Array, langs: pa.Array) -> pa.Array:
+    if run.job.toxicity.enabled:
+        return run.toxicity_models.score(texts, langs)["toxicity"]
+    return pa.nulls(len(texts), pa.float32())
+
+
+def _personal_data(run: Run, texts: pa.Array, langs: pa.Array) -> Detection:
+    settings = run.job.personal_data
+    if not settings.enabled:
+        nothing = np.zeros(len(texts), dtype=np.uint8)
+        return Detection(SPANS.empty_table(), nothing, nothing.astype(bool))
+    entities = settings.entities or None
+    return detect(texts, langs, ner="off", entities=entities, key=run.pii_key)
+
+
+def _signature(
+    run: Run, texts: pa.Array, row: pa.Array
+) -> tuple[npt.NDArray[np.uint32], pa.RecordBatch]:
+    """Count tokens, sign, and return the band hashes of documents that have tokens."""
+    near, bands = run.job.deduplication.near, run.plan.bands
+    schema = bands_schema(bands)
+    if not bands:
+        return count_tokens(texts), pa.RecordBatch.from_pylist([], schema=schema)
+    signatures, tokens = sign(
+        texts,
+        num_perm=near.num_perm,
+        seed=near.seed,
+        shingle_size=near.shingle_size,
+        key=run.shingle_key,
+    )
+    some = np.flatnonzero(tokens)
+    hashes = band_hashes(signatures[some], bands, run.plan.rows)
+    values = pa.FixedSizeListArray.from_arrays(pa.array(hashes.ravel()), bands)
+    batch = pa.RecordBatch.from_arrays([row.take(pa.array(some)), values], schema=schema)
+    return tokens, batch
+
+
+def _spans(found: Detection, row: pa.Array) -> pa.RecordBatch:
+    """Return the spans by row of the split."""
+    spans = found.spans.combine_chunks()
+    arrays = [row.take(spans["row"].combine_chunks())]
+    arrays += [
+        spans[name].combine_chunks().cast(SPANS_FOUND.field(name).type)
+        for name in SPANS_FOUND.names[1:]
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=SPANS_FOUND)
+
+
+def _with_faulty(
+    run: Run, source: Source, split: Split, batch: pa.RecordBatch, clean: pa.RecordBatch
+) -> pa.RecordBatch:
+    """Put the records that could not be read back in their places.
+
+    They are named by where they were, since they have neither text nor name.
+    """
+    n = batch.num_rows
+    fault = batch["fault"].to_numpy()
+    index = pa.array(np.cumsum(fault == 0) - 1, mask=fault != 0)
+    place = pa.repeat(f"fault/{source.name}/{split.file_sha256}", n)
+    marks = hash_rows(
+        [place, batch["offset"].to_numpy(), batch["length"].to_numpy()], run.text_key
+    )
+    own: Columns = {name: batch[name] for name in ("row", "offset", "length", "fault")}
+    own |= {"id_hi": pa.array(marks[:, 0]), "id_lo": pa.array(marks[:, 1]), "no_url": True}
+    own |= {"licence": "unknown", "licence_evidence": "none", "rights_state": "unknown"}
+    own |= {"lang": "und"}
+    columns = []
+    for field in clean.schema:
+        values = clean[field.name].take(index)
+        fill = own.get(field.name)
+        if fill is None and not field.nullable:
+            fill = pa.scalar(0, pa.int8()).cast(field.type)
+        columns.append(values if fill is None else pc.coalesce(values, fill))
+    return pa.RecordBatch.from_arrays(columns, schema=clean.schema)

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The canonical text behind exact deduplication: copies that differ only in layout become equal.
+
+Unicode composition is decided by the quick check of UAX #15 (section 9) straight from the bytes;
+almost all text passes. Only what does not (loose combining marks) goes through `unicodedata`, as
+Python strings. Arrow's own `utf8_normalize` is not used: in version 25 its NFC decomposes.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numba import njit
+
+from .buffers import (
+    BoolArray,
+    CharacterTables,
+    build_tables,
+    decode,
+    load_tail,
+    load_word,
+    store_word,
+    text_buffers,
+    trailing_zeros,
+)
+
+_UNSURE = 255  # NFC_Quick_Check is No or Maybe; below it, the canonical combining class
+
+
+@cache
+def _composition_tables() -> CharacterTables:
+    """Build the table of combining classes and unsure characters, once per process."""
+    unsure = {chr(code) for code in (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))}  # Jamo
+    for code in range(0x30000):
+        character = chr(code)
+        parts = unicodedata.decomposition(character)
+        if not parts or parts.startswith("<"):
+            continue
+        composed = unicodedata.normalize("NFC", character)
+        if composed != character:
+            unsure.add(character)
+        elif " " in parts:
+            unsure.add(chr(int(parts.split()[1], 16)))
+    return build_tables(
+        lambda code: _UNSURE if chr(code) in unsure else unicodedata.combining(chr(code))
+    )
+
+
+@njit(cache=True, nogil=True)
+def _is_composed(data: Any, offsets: Any, valid: Any, t1: Any, t2: Any) -> Any:
+    """Tell which values are surely in NFC (UAX #15, section 9)."""
+    n = len(valid)
+    out = np.ones(n, np.bool_)
+    # Bytes from 0xCC on begin the characters from U+0300 on; none below combines or decomposes.
+    ones = np.uint64(0x0101010101010101)
+    for i in range(n):
+        position, end = offsets[i], offsets[i + 1]
+        last = np.uint32(0)
+        while valid[i] and position < end:
+            if position + 8 <= end and not load_word(data, position) & (ones << np.uint64(7)):
+                position += 8
+                last = np.uint32(0)
+                continue
+            if data[position] < 0xCC:
+                position += 1
+                last = np.uint32(0)
+                continue
+            code, width = decode(data, position, end)
+            position += width
+            entry = np.uint32(0)
+            if code >= 0:
+                entry = t2[np.int64(t1[code >> 8]) << 8 | code & 0xFF]
+            if entry == _UNSURE or 0 < entry < last:
+                out[i] = False
+                break
+            last = entry
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _space_width(data: Any, position: int, end: int) -> int:
+    """Return the bytes of the White_Space character at `position`, 0 where there is none."""
+    first = data[position]
+    if first < 0x80:
+        return 1 if first == 0x20 or 0x09 <= first <= 0x0D else 0
+    if first == 0xC2 and position + 1 < end:  # U+0085, U+00A0
+        return 2 if data[position + 1] == 0x85 or data[position + 1] == 0xA0 else 0
+    if 0xE1 <= first <= 0xE3 and position + 2 < end:
+        code = (
+            (np.int64(first & 0x0F) << 12)
+            | (np.int64(data[position + 1] & 0x3F) << 6)
+            | np.int64(data[position + 2] & 0x3F)
+        )
+        if 0x2000 <= code <= 0x200A or code == 0x2028 or code == 0x2029 or code == 0x202F:
+            return 3
+        return 3 if code == 0x205F or code == 0x1680 or code == 0x3000 else 0
+    return 0
+
+
+@njit(cache=True, nogil=True)
+def _zero_bytes(word: Any) -> Any:
+    """Return the high bit of each zero byte of a word (exact: no carry crosses a byte)."""
+    low = np.uint64(0x7F7F7F7F7F7F7F7F)
+    return ~(((word & low) + low) | word | low)
+
+
+@njit(cache=True, nogil=True)
+def _collapse_spaces(data: Any, offsets: Any, valid: Any) -> Any:
+    """Copy each value, runs of white space as one space; eight bytes at a time where it can."""
+    n = len(valid)
+    ones = np.uint64(0x0101010101010101)
+    out = np.empty(offsets[n] - offsets[0] + 8, np.uint8)
+    out_offsets = np.zeros(n + 1, np.int64)
+    used = np.int64(0)
+    for i in range(n):
+        first = used
+        position, end = offsets[i], offsets[i + 1]
+        after_space = np.uint64(0x80)  # so a leading space is a repeated one
+        while valid[i] and position < end:
+            if position + 8 <= end:
+                text = load_word(data, position)
+            else:
+                text = load_tail(data, position, end)
+            space = _zero_bytes(text ^ (ones * np.uint64(0x20)))
+            special = space & (space << np.uint64(8) | after_space)  # a space after a space
+            special |= _zero_bytes(text & (ones * np.uint64(0xE0)))  # below 0x20
+            special |= _zero_bytes(text ^ (ones * np.uint64(0xC2)))  # may begin a space
+            special |= _zero_bytes((text & (ones * np.uint64(0xFC))) ^ (ones * np.uint64(0xE0)))
+            plain = trailing_zeros(special) >> 3
+            store_word(out, used, text)
+            used += plain
+            position += plain
+            if plain:
+                after_space = (space >> np.uint64(8 * plain - 8)) & np.uint64(0x80)
+            if plain < 8 and position < end:  # noqa: PLR2004
+                width = _space_width(data, position, end)
+                if width == 0:
+                    out[used] = data[position]
+                    used += 1
+                    position += 1
+                    after_space = np.uint64(0)
+                else:
+                    if not after_space:
+                        out[used] = 0x20
+                        used += 1
+                    position += width
+                    after_space = np.uint64(0x80)
+        if used > first and after_space:
+            used -= 1
+        out_offsets[i + 1] = used
+    return out[:used].copy(), out_offsets
+
+
+def canonical_text(texts: pa.Array) -> pa.Array:
+    """Normalise text for exact deduplication.
+
+    Canonical composition (Unicode NFC), then every run of White_Space characters (Unicode
+    PropList: ASCII ones, U+0085, U+00A0, U+1680, U+2000-200A, U+2028, U+2029, U+202F, U+205F,
+    U+3000) becomes one space, and none is left at either end. Case and punctuation stay.
+
+    Args:
+        texts: n strings, nulls allowed.
+
+    Returns:
+        large_string, n values; null stays null.
+    """
+    texts = texts.cast(pa.large_string())
+    composed: BoolArray = _is_composed(*text_buffers(texts), *_composition_tables())
+    if not composed.all():
+        loose = pa.array(~composed)
+        mended = [unicodedata.normalize("NFC", text) for text in texts.filter(loose).to_pylist()]
+        texts = pc.replace_with_mask(texts, loose, pa.array(mended, pa.large_string()))
+    data, offsets, valid = text_buffers(texts)
+    out, out_offsets = _collapse_spaces(data, offsets, valid)
+    mask = None if valid.all() else pa.array(valid).buffers()[1]
+    return pa.LargeStringArray.from_buffers(
+        len(texts), pa.py_buffer(out_offsets), pa.py_buffer(out), mask
+    )

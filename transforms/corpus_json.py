@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The corpus as JSON lines, compressed with zstandard and checksummed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import zstandard
+
+from .storage import CORPUS_ROW_GROUP_ROWS, FileFacts, replace_file, sha256_file
+
+_LEVEL = 3
+
+
+def write_jsonl(path: str | Path, corpus: pa.Table) -> FileFacts:
+    """Write corpus rows as one JSON object a line; identifiers in hexadecimal, days in ISO 8601.
+
+    Args:
+        path: Final name.
+        corpus: Rows of the `corpus` table.
+
+    Returns:
+        Size, rows and digest.
+    """
+    compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
+    with replace_file(path) as file, compressor.stream_writer(file, closefd=False) as stream:
+        for start in range(0, corpus.num_rows, CORPUS_ROW_GROUP_ROWS):
+            for line_block in _lines(corpus.slice(start, CORPUS_ROW_GROUP_ROWS)):
+                stream.write(line_block)
+    return FileFacts(str(path), os.path.getsize(path), corpus.num_rows, sha256_file(path))
+
+
+def _lines(rows: pa.Table) -> list[memoryview]:
+    """Return the JSON lines of some rows as one block of bytes, with no Python object a row."""
+    names = [f'"{name}"' for name in rows.column_names]
+    names[rows.column_names.index("doc_id")] = "lower(hex(doc_id)) AS doc_id"
+    with duckdb.connect(":memory:", config={"threads": 1}) as connection:
+        connection.register("rows", rows)
+        query = f"SELECT to_json(t) || chr(10) AS line FROM (SELECT {', '.join(names)} FROM rows) t"  # noqa: S608 (names come from the declared table)
+        lines = connection.sql(query).to_arrow_table()["line"]
+    blocks = []
+    for chunk in lines.chunks:
+        text = chunk.cast(pa.large_string())
+        offsets = np.frombuffer(text.buffers()[1], np.int64)[text.offset : text.offset + len(text) + 1]
+        blocks.append(memoryview(text.buffers()[2])[offsets[0] : offsets[-1]])
+    return blocks

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finalize one split: read it again, decide, redact the survivors, write its part of the release.
+
+Outputs: one Parquet part for each table that has rows by document, the corpus part, and on
+request the corpus as jsonl.zst. `stats` hold the counts of the books, and the survivors that had
+to be quarantined in the end (`fallen`), whose copies must follow them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..schemas import tables
+from ..schemas.job import CorpusFormat
+from ..schemas.staged import EXACT, NEAR
+from . import ledger
+from .corpus_json import write_jsonl
+from .exchange import Received, gather
+from .hashing import siphash128
+from .near import split_base
+from .outcomes import Fired, Outcomes, Relations, relate, resolve_outcomes
+from .pii import SPANS as FOUND
+from .policy import late_rules_of
+from .protect import protect_texts, scrub, withhold
+from .reading import Split, SplitReader
+from .run_state import Run
+from .storage import read_ipc
+from .tokens import count_tokens
+from .units import UnitOutputs
+
+STAGE = "finalize"
+
+PRODUCT_TABLES = (
+    tables.DOCUMENTS,
+    tables.DECISIONS,
+    tables.DUPLICATES,
+    tables.SPANS,
+    tables.PII_STATS,
+    tables.QUARANTINE,
+)
+"""Tables with one part for each split; `corpus` is written beside them."""
+
+_ROWS_AGAIN = ("text", "url", "title", "author")
+
+
+class Kept(NamedTuple):
+    """The kept documents of one batch, or of a split.
+
+    Args:
+        row: Rows in the split, int64 `[k]`, ascending.
+        corpus: Their corpus rows.
+        tokens: Tokens of the final text, uint32 `[k]`.
+        text_hash: Its keyed hash, uint64 `[k, 2]`.
+        redacted: Spans replaced, uint32 `[k]`.
+        spans: Spans found in them, `row` in the split, with `action`.
+        fallen: Rows that could not be searched to the end, int64 `[f]`.
+        faults: Why, uint8 `[f]`.
+    """
+
+    row: npt.NDArray[np.int64]
+    corpus: pa.Table
+    tokens: npt.NDArray[np.uint32]
+    text_hash: npt.NDArray[np.uint64]
+    redacted: npt.NDArray[np.uint32]
+    spans: pa.Table
+    fallen: npt.NDArray[np.int64]
+    faults: npt.NDArray[np.uint8]
+
+
+def finalize_split(
+    run: Run,
+    split: Split,
+    annotations: str,
+    staged_spans: str,
+    received: Received,
+    fallen: Collection[int],
+    out: UnitOutputs,
+) -> None:
+    """Decide and write one split.
+
+    Args:
+        run: The run.
+        split: The split.
+        annotations: Its annotations.
+        staged_spans: Structured personal data found in it.
+        received: Answers of the exact and near stages.
+        fallen: `doc_ref` of survivors of any split that had to be quarantined in the end.
+        out: Where the parts go.
+    """
+    table = read_ipc(annotations)
+    base = split_base(split)
+    exact, near = gather(received, "exact", EXACT, ["ref"]), gather(received, "near", NEAR, ["ref"])
+    relations = relate(table, base, exact, near)
+    late = late_rules_of(run.job)
+    threshold = run.job.deduplication.near.threshold
+    outcomes = resolve_outcomes(run.rules, late, table, relations, fallen, threshold)
+    spans = read_ipc(staged_spans)
+    kept = _join(list(_keep(run, split, table, relations, outcomes, spans, out)), run)
+    facts = {rule.rule_id: rule for rule in late}
+    outcomes.add(Fired(facts["detector_failed"], kept.fallen, reason=kept.faults))
+    touched = kept.redacted > 0
+    replaced = kept.redacted[touched].astype(np.int64)
+    outcomes.add(Fired(facts["redact"], kept.row[touched], spans=replaced))
+    with out.timed("write"):
+        _write(run, split, table, relations, outcomes, kept, spans, out)
+    codes = ledger.outcome_codes(outcomes)
+    out.stats.update(
+        zip(("kept", "removed", "quarantined"), np.bincount(codes, minlength=3).tolist(), strict=True)
+    )
+    out.stats.update(
+        read=table.num_rows,
+        tokens_in=int(table["tokens"].to_numpy().sum()),
+        tokens_out=int(kept.tokens.sum()),
+        bytes_out=int(kept.corpus["text"].nbytes and pc.sum(pc.binary_length(kept.corpus["text"])).as_py()),
+        reasons=outcomes.counts(),
+        list_matches=outcomes.list_matches(),
+        near_removed=outcomes.decided_by("dup_near"),
+        fallen=(kept.fallen + int(base)).tolist(),
+        settled_for=sorted(fallen),
+    )
+
+
+def witnesses(received: Received) -> set[int]:
+    """Return the `doc_ref` of every witness that the copies of a split name."""
+    named = gather(received, "near", NEAR, [])["partner"].drop_null().to_numpy()
+    leaders = gather(received, "exact", EXACT, [])["leader"].to_numpy()
+    return set(np.union1d(named, leaders).tolist())
+
+
+def _keep(
+    run: Run,
+    split: Split,
+    annotations: pa.Table,
+    relations: Relations,
+    outcomes: Outcomes,
+    spans: pa.Table,
+    out: UnitOutputs,
+) -> Iterator[Kept]:
+    """Read the split again and redact what is kept, batch by batch."""
+    if not outcomes.kept.any():
+        return
+    fields = run.plan.source(split.source).fields.model_dump(exclude_none=True)
+    reader = SplitReader(
+        split, fields, limits=run.limits, columns=_ROWS_AGAIN, on_bad_file=run.job.on_bad_file
+    )
+    span_row = spans["row"].to_numpy()
+    batches = iter(reader)
+    while True:
+        with out.timed("reread"):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        first = batch["row"][0].as_py()
+        chosen = np.flatnonzero(outcomes.kept[first : first + batch.num_rows])
+        if not len(chosen):
+            continue
+        rows = chosen + first
+        own = spans.filter(pa.array(np.isin(span_row, rows)))
+        place = pa.array(np.searchsorted(rows, own["row"].to_numpy()))
+        own = own.set_column(0, FOUND.field("row"), place).cast(FOUND)
+        known = annotations.take(pa.array(rows))
+        with out.timed("redaction", batch.nbytes):
+            yield _keep_batch(run, split, batch.take(pa.array(chosen)), known, relations, rows, own)
+
+
+def _keep_batch(
+    run: Run,
+    split: Split,
+    batch: pa.RecordBatch,
+    known: pa.Table,
+    relations: Relations,
+    rows: npt.NDArray[np.int64],
+    staged: pa.Table,
+) -> Kept:
+    langs = known["lang"].combine_chunks()
+    safe = protect_texts(run, batch["text"], langs, staged)
+    fine = safe.faults == 0
+    pick = pa.array(np.flatnonzero(fine))
+    texts, batch, known, langs = (
+        safe.texts.take(pick), batch.take(pick), known.take(pick), langs.take(pick)
+    )
+    redacted = safe.redacted[fine]
+    changed = np.flatnonzero(redacted)
+    tokens = known["tokens"].to_numpy().copy()
+    tokens[changed] = count_tokens(texts.take(pa.array(changed)))
+    credits = pc.match_substring(known["licence"].combine_chunks(), "CC-BY")
+    corpus = ledger.table_of(
+        tables.CORPUS,
+        {
+            "doc_id": ledger.ids(relations.ids[rows[fine]]),
+            "text": texts,
+            "source_id": split.source,
+            "url": withhold(run, batch["url"], langs),
+            "title": scrub(run, batch["title"], langs),
+            "licence": known["licence"],
+            "author": pc.if_else(credits, batch["author"], None),
+            "lang": known["lang"],
+            "published": known["published"],
+            "tokens": tokens,
+        },
+        len(texts),
+    )
+    found = safe.spans.filter(pa.array(fine[safe.spans["row"].to_numpy()]))
+    return Kept(
+        row=rows[fine],
+        corpus=corpus,
+        tokens=tokens,
+        text_hash=siphash128(texts, run.text_key),
+        redacted=redacted,
+        spans=found.set_column(0, FOUND.field("row"), pa.array(rows[found["row"].to_numpy()])),
+        fallen=rows[~fine],
+        faults=safe.faults[~fine],
+    )
+
+
+def _join(batches: list[Kept], run: Run) -> Kept:
+    """Join the batches of a split; an empty first one gives every column its type."""
+    no_spans = FOUND.empty_table().append_column("action", pa.array([], pa.string()))
+    empty = Kept(
+        np.zeros(0, np.int64),
+        tables.CORPUS.arrow().empty_table(),
+        np.zeros(0, np.uint32),
+        np.zeros((0, 2), np.uint64),
+        np.zeros(0, np.uint32),
+        no_spans,
+        np.zeros(0, np.int64),
+        np.zeros(0, np.uint8),
+    )
+    joined: list[Any] = []
+    for parts in zip(empty, *batches, strict=True):
+        is_table = isinstance(parts[0], pa.Table)
+        joined.append(pa.concat_tables(parts) if is_table else np.concatenate(parts))
+    return Kept(*joined)
+
+
+def _write(
+    run: Run,
+    split: Split,
+    annotations: pa.Table,
+    relations: Relations,
+    outcomes: Outcomes,
+    kept: Kept,
+    staged: pa.Table,
+    out: UnitOutputs,
+) -> None:
+    source = {
+        "source_id": split.source,
+        "input_number": run.plan.input_number(split),
+        "rights_observability": run.plan.source(split.source).observability,
+    }
+    others = staged.filter(pa.array(~outcomes.kept[staged["row"].to_numpy()]))
+    others = others.set_column(0, FOUND.field("row"), others["row"].cast(pa.int64())).cast(FOUND)
+    others = others.append_column("action", pa.repeat("not_kept", others.num_rows))
+    spans = pa.concat_tables([kept.spans.unify_dictionaries(), others], promote_options="default")
+    written = ledger.Written(
+        kept.row,
+        kept.tokens,
+        pc.binary_length(kept.corpus["text"]).to_numpy().astype(np.uint32),
+        kept.text_hash,
+        kept.redacted,
+        f"corpus/part-{split.number:05d}.parquet",
+    )
+    rows = {
+        "documents": ledger.document_rows(annotations, relations, outcomes, written, spans, source),
+        "decisions": ledger.decision_rows(relations, outcomes),
+        "duplicates": ledger.duplicate_rows(relations, outcomes),
+        "spans": ledger.span_rows(kept.spans, relations),
+        "pii_stats": ledger.pii_rows(spans, relations),
+        "quarantine": ledger.quarantine_rows(annotations, relations, outcomes, source),
+    }
+    for spec in PRODUCT_TABLES:
+        out.write_parquet(spec.name, spec.arrow(), [rows[spec.name]])
+    if CorpusFormat.PARQUET in run.job.output.formats:
+        out.write_parquet("corpus", tables.CORPUS.arrow(), [kept.corpus], corpus=True)
+    if CorpusFormat.JSONL_ZST in run.job.output.formats:
+        out.keep("corpus_jsonl", write_jsonl(out.path("corpus", "jsonl.zst"), kept.corpus))

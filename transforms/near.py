@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Near-duplicates, unit by unit: propose by band, connect, fetch shingles, verify.
+
+    propose (split)        band hashes of exact leaders, by band partition
+    connect (partition)    documents that share a band, as a spanning forest
+    join (one)             connected components of all forests, by split
+    collect (split)        shingle sets of the candidates, read again from the input, by component
+    verify (partition)     who is a copy of which survivor, by true Jaccard, by split
+
+Text is read but never sent: a parcel holds keyed hashes only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..schemas.reasons import ClusterRole
+from ..schemas.staged import BANDS, CANDIDATES, EDGES, EXACT, MEMBERSHIPS, NEAR
+from .bands import star_edges
+from .components import connect, spanning_forest
+from .exchange import Received, gather, write_parcels
+from .minhash import shingle_hashes
+from .reading import Split, SplitReader
+from .run_state import Run
+from .screen import top_bits
+from .storage import read_ipc
+from .units import UnitOutputs
+from .verification import DuplicateRole, verify_clusters
+
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+"""Fibonacci hashing (Knuth, TAOCP 6.4): spreads consecutive component names over partitions."""
+
+_ROLES = {
+    DuplicateRole.CONTEXT: ClusterRole.CONTEXT,
+    DuplicateRole.SURVIVOR: ClusterRole.SURVIVOR,
+    DuplicateRole.NEAR: ClusterRole.NEAR_COPY,
+    DuplicateRole.CONTAINED: ClusterRole.NEAR_COPY,
+    DuplicateRole.TAINTED: ClusterRole.CONTEXT,
+}
+
+
+def split_base(split: Split) -> np.uint64:
+    """Return the `doc_ref` of a split's first record."""
+    return np.uint64(split.number) << np.uint64(32)
+
+
+def propose_split(run: Run, split: Split, bands: str, received: Received, out: UnitOutputs) -> None:
+    """Send the band hashes of the documents of a split that stand for themselves or a group."""
+    table = read_ipc(bands)
+    ref = split_base(split) | table["row"].to_numpy().astype(np.uint64)
+    groups = gather(received, "exact", EXACT, ["ref"])
+    followers = groups.filter(pc.not_equal(groups["ref"], groups["leader"]))["ref"].to_numpy()
+    sends = ~np.isin(ref, followers)
+    hashes = table["bands"].combine_chunks()
+    values = np.asarray(hashes.flatten()).reshape(len(ref), -1)[sends]
+    band = values.ravel()
+    rows = pa.table([band, np.repeat(ref[sends], values.shape[1])], schema=BANDS)
+    partition = top_bits(band, run.job.partitioning.exchange_partitions)
+    write_parcels(out, "bands", BANDS, rows, partition)
+
+
+def connect_partition(received: Received, out: UnitOutputs) -> None:
+    """Reduce the buckets of one band partition to a spanning forest, for the one joiner."""
+    table = gather(received, "bands", BANDS, [])
+    a, b = spanning_forest(*star_edges(table["band"].to_numpy(), table["ref"].to_numpy()))
+    forest = pa.table([a, b], schema=EDGES)
+    write_parcels(out, "edges", EDGES, forest, np.zeros(len(a), dtype=np.int64))
+
+
+def join_forests(received: Received, out: UnitOutputs) -> None:
+    """Join the forests of all partitions into components, and tell each split its members."""
+    table = gather(received, "edges", EDGES, [])
+    ref, cluster = connect(table["a"].to_numpy(), table["b"].to_numpy())
+    members = pa.table([ref, cluster], schema=MEMBERSHIPS)
+    partition = (ref >> np.uint64(32)).astype(np.int64)
+    write_parcels(out, "memberships", MEMBERSHIPS, members, partition)
+
+
+def collect_split(
+    run: Run,
+    split: Split,
+    annotations: str,
+    screened: str,
+    received: Received,
+    out: UnitOutputs,
+) -> None:
+    """Read the candidates of a split again and send their shingle sets to their components."""
+    members = gather(received, "memberships", MEMBERSHIPS, ["ref"])
+    ref = members["ref"].to_numpy()
+    rows = (ref & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    with out.timed("collect"):
+        offsets, shingles = _shingles_of(run, split, rows)
+    known = read_ipc(annotations)
+    place = pa.array(rows)
+    table = read_ipc(screened)
+    at = np.searchsorted(table["ref"].to_numpy(), ref)
+    columns = {name: table[name].to_numpy()[at] for name in table.column_names}
+    for name in ("id_hi", "id_lo"):
+        columns[name] = known[name].take(place).to_numpy().copy()
+    followers = _apply_groups(columns, ref, gather(received, "exact", EXACT, ["ref"]))
+    columns["ref"] = ref
+    columns["cluster"] = members["cluster"].to_numpy()
+    columns["followers"] = followers
+    columns["shingles"] = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(shingles))
+    rows_out = pa.table([columns[name] for name in CANDIDATES.names], schema=CANDIDATES)
+    spread = columns["cluster"] * _SPREAD
+    partition = top_bits(spread, run.job.partitioning.exchange_partitions)
+    write_parcels(out, "candidates", CANDIDATES, rows_out, partition)
+
+
+def _apply_groups(
+    columns: dict[str, npt.NDArray[np.generic]], ref: npt.NDArray[np.uint64], groups: pa.Table
+) -> pa.Array:
+    """Let the answers of the exact stage replace what the split knew of its leaders.
+
+    Returns:
+        Followers of each candidate, list<uint64> `[n]`.
+    """
+    n = len(ref)
+    group_ref = groups["ref"].to_numpy()
+    at = np.searchsorted(group_ref, ref)
+    found = np.zeros(n, dtype=bool)
+    inside = at < len(group_ref)
+    found[inside] = group_ref[at[inside]] == ref[inside]
+    for name in ("id_hi", "id_lo", "eligible", "denied"):
+        values = columns[name].copy()
+        values[found] = groups[name].to_numpy()[at[found]]
+        columns[name] = values
+    nobody = pa.scalar([], pa.list_(pa.uint64()))
+    lists = groups["followers"].combine_chunks().take(pa.array(at, mask=~found))
+    return pc.coalesce(lists, nobody) if n else lists
+
+
+def _shingles_of(
+    run: Run, split: Split, rows: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
+    """Return the shingle sets of some rows of a split, ascending by row."""
+    near = run.job.deduplication.near
+    offsets, hashes, base = [np.zeros(1, dtype=np.int64)], [], 0
+    for texts in _texts_of(run, split, rows):
+        starts, values = shingle_hashes(
+            texts, shingle_size=near.shingle_size, key=run.shingle_key
+        )
+        offsets.append(starts[1:] + base)
+        hashes.append(values)
+        base += len(values)
+    joined = np.concatenate(hashes) if hashes else np.zeros(0, dtype=np.uint64)
+    return np.concatenate(offsets), joined
+
+
+def _texts_of(run: Run, split: Split, rows: npt.NDArray[np.int64]) -> Iterator[pa.Array]:
+    """Yield the texts of some rows of a split, batch by batch."""
+    if not len(rows):
+        return
+    fields = run.plan.source(split.source).fields.model_dump(exclude_none=True)
+    reader = SplitReader(
+        split, fields, limits=run.limits, columns=("text",), on_bad_file=run.job.on_bad_file
+    )
+    for batch in reader:
+        first = batch["row"][0].as_py()
+        low, high = np.searchsorted(rows, [first, first + batch.num_rows])
+        if low < high:
+            yield batch["text"].take(pa.array(rows[low:high] - first))
+        if high == len(rows):
+            return
+
+
+def verify_partition(run: Run, received: Received, out: UnitOutputs) -> None:
+    """Decide by true Jaccard in one partition, and tell each split what became of its members.
+
+    `stats` get the sizes of the components, for the cluster guard.
+    """
+    table = gather(received, "candidates", CANDIDATES, ["ref"])
+    columns = {
+        name: table[name].to_numpy()
+        for name in table.column_names
+        if name not in {"shingles", "followers"}
+    }
+    sets = table["shingles"].combine_chunks()
+    with out.timed("verify"):
+        verified = verify_clusters(
+            columns["cluster"],
+            columns["ref"],
+            [columns[name] for name in ("priority_hi", "priority_lo", "id_hi", "id_lo")],
+            columns["eligible"],
+            np.asarray(sets.offsets).astype(np.int64) - np.int64(sets.offsets[0].as_py()),
+            np.asarray(sets.flatten()),
+            threshold=run.job.deduplication.near.threshold,
+            denied=columns["denied"],
+            remove_tainted=run.job.rights.optout_copies == "remove",
+        )
+    answers = _answers(verified, columns, table["followers"].combine_chunks())
+    partition = (answers["ref"].to_numpy() >> np.uint64(32)).astype(np.int64)
+    write_parcels(out, "near", NEAR, answers, partition)
+    survivors = answers["cluster_hi"].to_numpy()
+    sizes = np.unique(survivors, return_counts=True)[1] if len(survivors) else np.zeros(0, int)
+    out.stats["largest_clusters"] = sorted((int(size) for size in sizes), reverse=True)[:10]
+    out.stats["candidates"] = len(columns["ref"])
+
+
+def _answers(
+    verified: pa.RecordBatch, columns: dict[str, npt.NDArray[np.generic]], followers: pa.Array
+) -> pa.Table:
+    """Keep what is a verified relation, say it by identifier, and repeat it for followers.
+
+    Args:
+        verified: One row a candidate, ascending by `ref`, as `verify_clusters` returns.
+        columns: Candidates, ascending by `ref`.
+        followers: list<uint64>, likewise.
+    """
+    ref = columns["ref"]
+    role = np.asarray(verified["role"])
+    partner = pc.fill_null(verified["partner"], 0).to_numpy()
+    has_partner = pc.is_valid(verified["partner"]).to_numpy(zero_copy_only=False)
+    denied = pc.fill_null(verified["denied_partner"], 0).to_numpy()
+    has_denied = pc.is_valid(verified["denied_partner"]).to_numpy(zero_copy_only=False)
+    named = np.isin(ref, partner[has_partner])
+    tells = has_partner | has_denied | named
+    partner_at = np.searchsorted(ref, np.where(has_partner, partner, ref))
+    denied_at = np.searchsorted(ref, np.where(has_denied, denied, ref))
+    answers = pa.table(
+        [
+            ref,
+            np.array([_ROLES[DuplicateRole(code)] for code in range(5)], dtype=np.uint8)[role],
+            columns["id_hi"][partner_at],
+            columns["id_lo"][partner_at],
+            pa.array(partner, mask=~has_partner),
+            pa.array(columns["id_hi"][partner_at], mask=~has_partner),
+            pa.array(columns["id_lo"][partner_at], mask=~has_partner),
+            verified["jaccard"],
+            pa.array(columns["id_hi"][denied_at], mask=~has_denied),
+            pa.array(columns["id_lo"][denied_at], mask=~has_denied),
+            verified["denied_jaccard"],
+        ],
+        schema=NEAR,
+    )
+    # A follower has its leader's text, so what holds for the leader holds for it, except that it
+    # stays an exact copy while the leader survives.
+    counts = np.asarray(pc.list_value_length(followers))
+    changed = tells & (has_partner | has_denied)
+    repeated = np.repeat(np.arange(len(ref)), np.where(changed, counts, 0))
+    echo = answers.take(pa.array(repeated))
+    chosen = followers.filter(pa.array(changed)).flatten()
+    echo = echo.set_column(0, NEAR.field("ref"), chosen)
+    return pa.concat_tables([answers.filter(pa.array(tells)), echo]).sort_by("ref")

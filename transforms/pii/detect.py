@@ -1,0 +1,333 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Detection: texts in, a table of spans out.
+
+    texts -> classify -> shadow (only where something could hide) -> set prefilter -> exact patterns
+          -> checks -> [NER] -> merge -> spans in code points of the original
+
+Fail closed: a document whose detection raised, met a cap or hid values behind bidi overrides gets
+a fault code, and the caller quarantines it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ...schemas.errors import JobError
+from ...schemas.reasons import REASON_CODES, REASON_WORDS, Reason
+from .addresses import ADDRESS_PATTERNS
+from .disguise import decoded, joined
+from .entities import ENTITY
+from .keys import ValueHasher
+from .patterns import PATTERNS, Pattern
+from .scan import DetectorCapError, Hit, Scanner
+from .shadow import FLAG_BIDI, FLAG_NON_ASCII, View, classify, fold, fold_all
+from .spans import SPANS, Span, merge
+
+if TYPE_CHECKING:
+    from .ner import PiiModels
+
+NerScope = Literal["off", "contact", "all"]
+
+MIN_SCORE = 0.5
+"""Hits below this score are not reported (Presidio's analyzers use 0.5 for context-free shapes)."""
+
+_NER_ROWS = 256
+"""Documents whose pieces are fed to a model together."""
+
+_JOIN_PRIORITY = 60
+"""Only detectors this sure (a check digit, or the mobile prefix) read the joined view."""
+_NOT_JOINED = ("stdnum", "phone:international", "ipv4", "ipv6", "mac", "birth", "us_ssn", "licence")
+
+_CAP, _BIDI, _ERROR = (
+    REASON_CODES[reason] for reason in (Reason.DETECTOR_CAP, Reason.BIDI_CONTROL, Reason.STAGE_ERROR)
+)
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What was found in a batch of texts.
+
+    Args:
+        spans: Table of schema `spans.SPANS`, sorted by (row, start); no two spans overlap.
+        faults: uint8[n], 0 or a code of `REASON_CODES`; a document with a fault must not be kept,
+            its spans may be incomplete.
+        unread: bool[n], names were wanted and the document's language has no model.
+    """
+
+    spans: pa.Table
+    faults: npt.NDArray[np.uint8]
+    unread: npt.NDArray[np.bool_]
+
+
+@functools.lru_cache(maxsize=8)
+def _scanner(custom: tuple[Pattern, ...]) -> Scanner:
+    return Scanner(PATTERNS + ADDRESS_PATTERNS + custom)
+
+
+def _structured(scanner: Scanner, view: View) -> list[Span]:
+    """Return the hits of structured detectors in one document, overlaps included."""
+    numbers, disguised = scanner.which(view.data[view.begin : view.end])
+    spans = [_span(view, hit) for hit in scanner.exact(view, numbers)]
+    if not disguised:
+        return spans
+    plain = decoded(view)
+    if plain is not None:
+        # Both views are read: peeling can also break a value that was in plain sight ("50%20...").
+        spans += [_span(plain, hit) for hit in scanner.hits(plain)]
+    together = joined(plain or view)
+    if together is not None:
+        spans += [
+            _span(together, hit)
+            for hit in scanner.hits(together)
+            if hit.pattern.priority >= _JOIN_PRIORITY
+            and hit.pattern.check is not None
+            and not hit.pattern.detector.startswith(_NOT_JOINED)
+        ]
+    return spans
+
+
+def _span(view: View, hit: Hit) -> Span:
+    row = hit.pattern
+    start, end = view.original(hit.start, hit.end)
+    value = bytes(view.data[hit.start : hit.end]).decode("utf-8", "replace")
+    return Span(start, end, row.entity, row.detector, row.score, row.priority, value)
+
+
+def _reversed_hides(scanner: Scanner, text: str) -> bool:
+    """Whether text behind a right-to-left override holds a value when read as it is displayed."""
+    for piece in text.replace("\u202d", "\u202e").split("\u202e")[1:]:
+        shown = piece.partition("\u202c")[0][::-1].encode()
+        view = fold(np.frombuffer(shown, np.uint8), 0, len(shown))
+        if any(span.entity != "LOCATION" for span in _structured(scanner, view)):
+            return True
+    return False
+
+
+def _buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[pa.Array, npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Return the texts as one array, their bytes, and int64 offsets (nulls are empty)."""
+    if isinstance(texts, pa.ChunkedArray):
+        texts = texts.combine_chunks()
+        if isinstance(texts, pa.ChunkedArray):
+            texts = pa.concat_arrays(texts.chunks) if texts.num_chunks else pa.array([], texts.type)
+    if texts.type == pa.string_view() or pa.types.is_dictionary(texts.type):
+        texts = texts.cast(pa.large_string())
+    if not (pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)):
+        msg = f"texts: expected an array of string, got {texts.type}"
+        raise TypeError(msg)
+    _, positions, data = texts.buffers()
+    wide = np.int64 if pa.types.is_large_string(texts.type) else np.int32
+    if len(texts) == 0 or positions is None:
+        return texts, np.empty(0, np.uint8), np.zeros(len(texts) + 1, np.int64)
+    offsets = np.frombuffer(positions, wide)[texts.offset : texts.offset + len(texts) + 1]
+    raw = np.empty(0, np.uint8) if data is None else np.frombuffer(data, np.uint8)
+    return texts, raw, offsets.astype(np.int64)
+
+
+def detect(
+    texts: pa.Array,
+    langs: pa.Array,
+    *,
+    ner: NerScope = "off",
+    entities: Collection[str] | None = None,
+    key: bytes,
+    models: PiiModels | None = None,
+    custom: Collection[Pattern] = (),
+) -> Detection:
+    """Find personal data in texts, and report the documents that could not be judged.
+
+    Args:
+        texts: string or large_string[n]; a null has no spans and no fault.
+        langs: string[n], ISO 639-1 codes (`zh-CN` counts as `zh`); they choose the NER model only,
+            structured identifiers of every country are looked for in every text.
+        ner: `off`; `contact`: names near other identifiers and contact cues; `all`: every name.
+        entities: Entity types to report; None for all.
+        key: The project's secret key, 32 bytes or more.
+        models: NER models, needed unless `ner` is `off`.
+        custom: The user's own patterns, made by `patterns.custom`.
+
+    Returns:
+        Spans and faults.
+
+    Raises:
+        JobError: `ner` or `entities` name something unknown, or a custom pattern is not RE2.
+        KeyFileError: The key is too short.
+        ModelError: NER is wanted and there are no models.
+    """
+    scanner = _scanner(tuple(custom))
+    hasher = ValueHasher(key)
+    wanted = _wanted(entities)
+    recogniser = _recogniser(ner, models)
+    texts, data, offsets = _buffers(texts)
+    rows = len(texts)
+    if len(langs) != rows:
+        msg = f"langs: expected {rows} values, one per text, got {len(langs)}"
+        raise ValueError(msg)
+    flags = classify(data, offsets)
+    valid = texts.is_valid().to_numpy(zero_copy_only=False) if texts.null_count else None
+    memory = memoryview(data)
+    faults = np.zeros(rows, np.uint8)
+    per_row: dict[int, list[Span]] = {}
+    shadow, places = fold_all(data, offsets, flags)
+    overridden = np.flatnonzero(flags & FLAG_BIDI).tolist()
+    for row in sorted({*scanner.suspects(memoryview(shadow), places.tolist()), *overridden}):
+        begin, end = int(offsets[row]), int(offsets[row + 1])
+        if begin == end or (valid is not None and not valid[row]):
+            continue
+        try:
+            if flags[row] & FLAG_NON_ASCII:
+                view = fold(data, begin, end)
+            else:
+                view = View(memory, begin, end, None)
+            spans = _structured(scanner, view)
+            if flags[row] & FLAG_BIDI and _reversed_hides(
+                scanner, bytes(memory[begin:end]).decode("utf-8", "replace")
+            ):
+                faults[row] = _BIDI
+        except DetectorCapError:
+            faults[row] = _CAP
+            continue
+        except Exception:  # noqa: BLE001 (I12: whatever went wrong, the document is not kept)
+            faults[row] = _ERROR
+            continue
+        if spans:
+            per_row[row] = spans
+    unread = np.zeros(rows, np.bool_)
+    if recogniser is not None:
+        _add_names(recogniser, texts, langs, ner == "all", per_row, faults, unread)
+    return Detection(_table(per_row, wanted, hasher), faults, unread)
+
+
+def _add_names(
+    models: PiiModels,
+    texts: pa.Array,
+    langs: pa.Array,
+    everywhere: bool,  # noqa: FBT001
+    per_row: dict[int, list[Span]],
+    faults: npt.NDArray[np.uint8],
+    unread: npt.NDArray[np.bool_],
+) -> None:
+    """Add what the models find to `per_row`; a batch that fails is read again one by one."""
+    codes = langs.to_pylist()
+    for first in range(0, len(texts), _NER_ROWS):
+        rows = [
+            row
+            for row in range(first, min(first + _NER_ROWS, len(texts)))
+            if texts[row].is_valid and not faults[row]
+        ]
+        documents = [(texts[row].as_py(), codes[row] or "", per_row.get(row, [])) for row in rows]
+        try:
+            results = models.batch(documents, everywhere=everywhere)
+        except Exception:  # noqa: BLE001 (I12)
+            results = []
+            for row, document in zip(rows, documents, strict=True):
+                try:
+                    results += models.batch([document], everywhere=everywhere)
+                except Exception:  # noqa: BLE001 (I12)
+                    faults[row] = _ERROR
+                    results.append([])
+        for row, names in zip(rows, results, strict=True):
+            if names is None:
+                unread[row] = True
+            elif names:
+                per_row.setdefault(row, []).extend(names)
+
+
+def _wanted(entities: Collection[str] | None) -> frozenset[str]:
+    if entities is None:
+        return frozenset(ENTITY)
+    unknown = sorted(set(entities) - set(ENTITY))
+    if unknown:
+        raise JobError(
+            [f"pii entities: expected names of the entity table, got {name}" for name in unknown]
+        )
+    return frozenset(entities)
+
+
+def _recogniser(ner: NerScope, models: PiiModels | None) -> PiiModels | None:
+    if ner not in ("off", "contact", "all"):
+        msg = f"pii ner: expected off, contact or all, got {ner!r}"
+        raise JobError(msg)
+    if ner == "off":
+        return None
+    if models is None:
+        from ...schemas.errors import ModelError  # noqa: PLC0415
+
+        msg = f"pii ner: {ner} needs models, got none: load them with PiiModels.load()"
+        raise ModelError(msg)
+    return models
+
+
+def _table(per_row: dict[int, list[Span]], wanted: frozenset[str], hasher: ValueHasher) -> pa.Table:
+    row_numbers: list[int] = []
+    kept: list[Span] = []
+    for row in sorted(per_row):
+        for span in merge(
+            span for span in per_row[row] if span.entity in wanted and span.score >= MIN_SCORE
+        ):
+            row_numbers.append(row)
+            kept.append(span)
+    columns = [
+        pa.array(row_numbers, pa.int64()),
+        pa.array([span.start for span in kept], pa.int32()),
+        pa.array([span.end for span in kept], pa.int32()),
+        pa.array([span.entity for span in kept], pa.string()).dictionary_encode(),
+        pa.array([ENTITY[span.entity].grade.value for span in kept], pa.string()).dictionary_encode(),
+        pa.array([span.score for span in kept], pa.float32()),
+        pa.array([span.detector for span in kept], pa.string()).dictionary_encode(),
+        pa.array(
+            [hasher(span.entity, span.detector, span.value) for span in kept], pa.binary(16)
+        ),
+    ]
+    return pa.Table.from_arrays(columns, schema=SPANS)
+
+
+def detect_pii(
+    texts: pa.Array,
+    langs: pa.Array,
+    *,
+    ner: NerScope = "off",
+    entities: Collection[str] | None = None,
+    key: bytes,
+    models: PiiModels | None = None,
+) -> pa.Table:
+    """Find personal data in texts.
+
+    Args:
+        texts: string or large_string[n].
+        langs: string[n], ISO 639-1 codes.
+        ner: `off`, `contact` or `all`.
+        entities: Entity types to report; None for all.
+        key: The project's secret key, 32 bytes or more.
+        models: NER models, needed unless `ner` is `off`.
+
+    Returns:
+        Table of schema `spans.SPANS`: row int64, start and end int32 (code points of the original
+        text, half open), entity_type, grade, score in (0, 1], detector, value_hmac binary(16).
+
+    A document that could not be judged comes back as one span of type `UNJUDGED` over all of it, so
+    redaction leaves nothing of it (fail closed); `detect` tells its fault instead.
+    """
+    detection = detect(texts, langs, ner=ner, entities=entities, key=key, models=models)
+    if not detection.faults.any():
+        return detection.spans
+    hasher = ValueHasher(key)
+    texts, _, _ = _buffers(texts)
+    bad = np.flatnonzero(detection.faults)
+    whole = {
+        row: [
+            Span(0, len(texts[row].as_py()), "UNJUDGED", f"fault:{REASON_WORDS[code]}", 1.0, 100, "")
+        ]
+        for row, code in zip(bad.tolist(), detection.faults[bad].tolist(), strict=True)
+    }
+    good = detection.spans.filter(pa.array(~np.isin(detection.spans["row"].to_numpy(), bad)))
+    joined_table = pa.concat_tables([good, _table(whole, frozenset(ENTITY), hasher)])
+    return joined_table.unify_dictionaries().combine_chunks().sort_by(
+        [("row", "ascending"), ("start", "ascending")]
+    )

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Disguises that span several characters: entities, percent codes, `[at]`, markup, spelled digits.
+
+`shadow` folds single characters. This module rewrites a view where a disguise of several
+characters occurs, and keeps the way back to the original. Two kinds of view come out: the
+*decoded* one, which every pattern reads, and the *joined* one, in which digits split by blanks, line
+breaks or look-alike letters stand together; only detectors with a check digit read that one, as
+joining makes numbers that nobody wrote.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from urllib.parse import unquote_to_bytes
+
+import numpy as np
+import re2
+
+from .shadow import View, fold
+
+_ROUNDS = 3
+"""Nested encodings (`&amp;#64;`) are peeled this many times; deeper ones are not values any more."""
+
+_TAG = r"</?(?:b|i|u|em|strong|span|wbr|font|code|mark|sup|sub|small|a|tt|s|nobr)(?:\s[^<>]{0,120})?/?>|<!--[^<>]{0,120}-->"
+_RULES: tuple[tuple[str, str], ...] = (
+    ("entity", r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});"),
+    ("percent", r"(?:%[0-9A-Fa-f]{2})+"),
+    (
+        "at",
+        r"[0-9A-Za-z](\s{0,2}[\[({<【（]\s{0,2}(?i:at|@|arroba|chez|艾特)\s{0,2}[\])}>】）]\s{0,2}|"
+        r"\s{0,2}(?:#|艾特|\(a\)|\[a\])\s{0,2})[0-9A-Za-z][0-9A-Za-z-]*"
+        r"(?:\s{0,2}(?:\.|[\[({<【（]\s{0,2}(?i:dot|\.|punkt|point|punto|点)\s{0,2}[\])}>】）]|\s(?i:dot)\s|点)\s{0,2})[A-Za-z]",
+    ),
+    (
+        "dot",
+        r"[0-9A-Za-z](\s{0,2}[\[({<【（]\s{0,2}(?i:dot|\.|punkt|point|punto|点)\s{0,2}[\])}>】）]\s{0,2})[0-9A-Za-z]",
+    ),
+    ("words", r"\b[0-9A-Za-z_+-]+(?:(?:\.| (?i:dot) )[0-9A-Za-z_+-]+)* (?i:at) [0-9A-Za-z-]+(?: (?i:dot) [0-9A-Za-z-]+)+\b"),
+    ("blank", r"[0-9A-Za-z](\s?@\s)[0-9A-Za-z-]+\.[A-Za-z]|[0-9A-Za-z](\s@\s?)[0-9A-Za-z-]+\.[A-Za-z]"),
+    # At least 9 characters, most of them digits: no word or version number is that.
+    ("leet", r"\b[0-9OoIlSsB|-]*(?:[0-9][OoIlSsB|]|[OoIlSsB|][0-9])[0-9OoIlSsB|-]*[Xx]?\b"),
+    ("markup", r"[0-9A-Za-z@._+-]((?:\*{1,3}|~~|`|\\|" + _TAG + r")+)[0-9A-Za-z@._+-]"),
+)
+_MARKS = (r"\.", "/", "_", r"\|", "·", r" \. ", " / ")
+_JOINS: tuple[tuple[str, str], ...] = (
+    ("spaced", r"\b[0-9](?:[ .·_/*-]{1,3}[0-9]){7,29}(?:[ .-]{0,2}[Xx])?\b"),
+    ("broken", r"[0-9](?:[ \t|>-]{0,4}\r?\n[ \t|>]{0,8})[0-9]"),
+    ("dotted", r"\b(?:" + "|".join(rf"[0-9]{{3,6}}(?:{mark}[0-9]{{3,6}}){{2,4}}" for mark in _MARKS) + r")[Xx]?\b"),
+)
+_LEET = bytes.maketrans(b"OoIl|SsB", b"00111558")
+
+
+def _options() -> re2.Options:
+    options = re2.Options()
+    options.log_errors = False
+    return options
+
+
+def _compile(rules: tuple[tuple[str, str], ...]) -> tuple[object, dict[str, object]]:
+    found = re2.Set.SearchSet(_options())
+    for _, regex in rules:
+        found.Add(regex.encode())
+    found.Compile()
+    return found, {name: re2.compile(regex.encode(), _options()) for name, regex in rules}
+
+
+_RULE_SET, _RULE = _compile(_RULES)
+_JOIN_SET, _JOIN = _compile(_JOINS)
+
+TRIGGERS: tuple[str, ...] = tuple(regex for _, regex in _RULES + _JOINS)
+"""RE2 expressions one of which occurs in every document that `decoded` or `joined` changes."""
+
+Edit = tuple[int, int, bytes]
+
+
+def _rewrite(view: View, edits: list[Edit]) -> View:
+    """Return a view with byte ranges replaced; edits are in order and do not overlap."""
+    size = view.end - view.begin
+    starts = np.arange(size + 1, dtype=np.int32) if view.starts is None else view.starts
+    pieces, marks, at = [], [], view.begin
+    for start, end, new in edits:
+        pieces += [bytes(view.data[at:start]), new]
+        first = starts[start - view.begin]
+        marks += [starts[at - view.begin : start - view.begin], np.full(len(new), first, np.int32)]
+        at = end
+    pieces.append(bytes(view.data[at : view.end]))
+    marks.append(starts[at - view.begin :])
+    data = b"".join(pieces)
+    return View(memoryview(data), 0, len(data), np.concatenate(marks))
+
+
+def _folded(text: bytes) -> bytes:
+    """Return decoded bytes as the shadow has them (valid UTF-8, or nothing)."""
+    clean = text.decode("utf-8", "ignore").replace("\x00", " ").encode()
+    if clean.isascii():
+        return clean
+    return bytes(fold(np.frombuffer(clean, np.uint8), 0, len(clean)).data)
+
+
+def _matches(regexp: object, view: View) -> Iterator[object]:
+    position = view.begin
+    while True:
+        match = regexp.search(view.data[: view.end], position, view.end)  # type: ignore[attr-defined]
+        if match is None:
+            return
+        yield match
+        # Step to the last byte: it may be the first of the next disguise ("a.b.c").
+        position = max(match.end() - 1, match.start() + 1)
+
+
+def _edits(name: str, view: View) -> list[Edit]:
+    edits: list[Edit] = []
+    at = view.begin
+    for match in _matches(_RULE[name], view):
+        start, end = match.span(0)  # type: ignore[attr-defined]
+        if start < at and name in ("entity", "percent", "words", "leet"):
+            continue
+        raw = bytes(view.data[start:end])
+        if name == "entity":
+            new = [(start, end, _folded(html.unescape(raw.decode()).encode()))]
+        elif name == "percent":
+            new = [(start, end, _folded(unquote_to_bytes(raw)))]
+        elif name == "leet":
+            digits = sum(48 <= byte <= 57 for byte in raw)
+            if len(raw) < 9 or digits * 2 < len(raw):
+                continue
+            new = [(start, end, raw.translate(_LEET))]
+        elif name == "words":
+            plain = re2.sub(rb"(?i) at ", b"@", re2.sub(rb"(?i) dot ", b".", raw))
+            new = [(start, end, plain)]
+        else:
+            groups = match.groups()  # type: ignore[attr-defined]
+            number = next(i for i, group in enumerate(groups, 1) if group is not None)
+            start, end = match.span(number)  # type: ignore[attr-defined]
+            new = [(start, end, {"at": b"@", "dot": b".", "blank": b"@", "markup": b""}[name])]
+        if new[0][0] >= at:
+            edits += new
+            at = end
+    return edits
+
+
+def decoded(view: View) -> View | None:
+    """Return the view with entities, percent codes, `[at]`, `(dot)` and inline markup undone.
+
+    Args:
+        view: A document's shadow.
+
+    Returns:
+        The rewritten view, or None if no such disguise occurs.
+    """
+    before = view
+    for _ in range(_ROUNDS):
+        numbers = _RULE_SET.Match(view.data[view.begin : view.end])  # type: ignore[attr-defined]
+        changed = False
+        for number in sorted(numbers or ()):
+            edits = _edits(_RULES[number][0], view)
+            if edits:
+                view, changed = _rewrite(view, edits), True
+        if not changed:
+            break
+    return None if view is before else view
+
+
+def joined(view: View) -> View | None:
+    """Return the view with split or misspelled digits joined.
+
+    Args:
+        view: A document's shadow, decoded or not.
+
+    Returns:
+        The rewritten view, or None if no such number occurs.
+    """
+    numbers = _JOIN_SET.Match(view.data[view.begin : view.end])  # type: ignore[attr-defined]
+    before = view
+    for number in sorted(numbers or ()):
+        name = _JOINS[number][0]
+        edits: list[Edit] = []
+        at = view.begin
+        for match in _matches(_JOIN[name], view):
+            start, end = match.span(0)  # type: ignore[attr-defined]
+            if start < at:
+                if name != "broken":
+                    continue
+                start = at
+            raw = bytes(view.data[start:end])
+            if name == "broken":
+                edits.append((start + 1, end - 1, b""))
+                at = end - 1
+            else:
+                edits.append((start, end, bytes(b for b in raw if chr(b).isalnum())))
+                at = end
+        if edits:
+            view = _rewrite(view, edits)
+    return None if view is before else view

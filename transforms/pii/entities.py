@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What counts as personal data: every entity type with its grade, default action and source.
+
+This table is data. Detectors name a type of this table and nothing else, the policy reads its
+`action`, the card prints it. Grades follow GB/T 35273-2020 annex B and PIPL articles 28 and 31.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ...schemas.reasons import PiiGrade
+
+Action = Literal["placeholder", "mask", "hash", "surrogate", "keep"]
+
+
+@dataclass(frozen=True)
+class EntityType:
+    """One type of personal data.
+
+    Args:
+        name: The word in `entity_type`; Presidio's name where Presidio has one.
+        grade: How grave a disclosure is.
+        action: What redaction does by default; `keep` types are counted, never replaced.
+        label: The word inside the placeholder, `[LABEL]`.
+        source: The standard or authority that defines the identifier.
+    """
+
+    name: str
+    grade: PiiGrade
+    action: Action
+    label: str
+    source: str
+
+
+_G, _S, _X = PiiGrade.GENERAL, PiiGrade.SENSITIVE, PiiGrade.SECRET
+
+ENTITIES: tuple[EntityType, ...] = (
+    EntityType("PERSON", _G, "placeholder", "PERSON", "GB/T 35273-2020 annex A"),
+    EntityType("LOCATION", _G, "keep", "LOCATION", "place name: address evidence only"),
+    EntityType("STREET_ADDRESS", _G, "placeholder", "ADDRESS", "UPU S42 address elements"),
+    EntityType("POSTAL_CODE", _G, "placeholder", "POSTCODE", "UPU S42; USPS Pub. 28; Royal Mail PAF"),
+    EntityType("EMAIL_ADDRESS", _G, "placeholder", "EMAIL", "RFC 5321, RFC 5322, IANA root zone"),
+    EntityType("PHONE_NUMBER", _G, "placeholder", "PHONE", "ITU-T E.164, libphonenumber"),
+    EntityType("IP_ADDRESS", _G, "placeholder", "IP", "RFC 791, RFC 4291, IANA registries"),
+    EntityType("IP_ADDRESS_RESERVED", _G, "keep", "IP-RESERVED", "RFC 6890 special-purpose ranges"),
+    EntityType("MAC_ADDRESS", _G, "placeholder", "MAC", "IEEE 802 EUI-48"),
+    EntityType("DATE_OF_BIRTH", _S, "placeholder", "BIRTHDATE", "GB/T 35273-2020 annex A"),
+    EntityType("VEHICLE_PLATE", _G, "placeholder", "PLATE", "GA 36-2018"),
+    EntityType("SOCIAL_ACCOUNT", _G, "placeholder", "ACCOUNT", "GB/T 35273-2020 annex A"),
+    EntityType("CREDIT_CARD", _S, "placeholder", "CARD", "ISO/IEC 7812, JR/T 0008 (China)"),
+    EntityType("IBAN_CODE", _S, "placeholder", "IBAN", "ISO 13616"),
+    EntityType("CRYPTO", _S, "placeholder", "WALLET", "BIP 13, BIP 173, EIP 55"),
+    EntityType("BANK_ACCOUNT", _S, "placeholder", "BANK-ACCOUNT", "GB/T 35273-2020 annex B"),
+    EntityType("US_SSN", _S, "placeholder", "SSN", "SSA POMS RM 10201"),
+    EntityType("US_ITIN", _S, "placeholder", "ITIN", "IRS Pub. 1915"),
+    EntityType("PASSPORT", _S, "placeholder", "PASSPORT", "ICAO Doc 9303"),
+    EntityType("DRIVER_LICENCE", _S, "placeholder", "DRIVER-LICENCE", "ISO/IEC 18013"),
+    EntityType("UK_NHS", _S, "placeholder", "NHS", "NHS data dictionary"),
+    EntityType("UK_NINO", _S, "placeholder", "NINO", "HMRC NIM39110"),
+    EntityType("NATIONAL_ID", _S, "placeholder", "NATIONAL-ID", "national registers, see python-stdnum"),
+    EntityType("CN_RESIDENT_ID", _S, "placeholder", "RESIDENT-ID", "GB 11643-1999, ISO 7064"),
+    EntityType("CN_USCC", _G, "placeholder", "USCC", "GB 32100-2015"),
+    EntityType("CN_TRAVEL_PERMIT", _S, "placeholder", "TRAVEL-PERMIT", "GA/T 704"),
+    EntityType("HK_ID", _S, "placeholder", "HK-ID", "HK Immigration Department"),
+    EntityType("MO_ID", _S, "placeholder", "MO-ID", "Macao DSI"),
+    EntityType("TW_ID", _S, "placeholder", "TW-ID", "Taiwan Ministry of the Interior"),
+    EntityType("SECRET", _X, "placeholder", "SECRET", "providers' published key formats"),
+    EntityType("PRIVATE_KEY", _X, "placeholder", "PRIVATE-KEY", "RFC 7468, RFC 4880"),
+    EntityType("UNJUDGED", _S, "placeholder", "WITHHELD", "a document that could not be judged"),
+    EntityType("CUSTOM", _S, "placeholder", "CUSTOM", "the job file"),
+)
+"""Every type, mildest uses first; the order is also the tie-break of overlapping spans (later wins)."""
+
+ENTITY: dict[str, EntityType] = {entity.name: entity for entity in ENTITIES}
+"""Entity type by name."""

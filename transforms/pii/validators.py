@@ -1,0 +1,457 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks that confirm a hit: check digits, dates, ranges. One function per check.
+
+A check gets the bytes of the shadow text and the hit's [start, end) and returns the confirmed
+[start, end), which may be shorter, or None. Checks are total: they accept any bytes, cost at most
+O(hit length), and never read the network.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib
+import ipaddress
+import math
+from collections import Counter
+from collections.abc import Callable
+from datetime import date
+from functools import cache, partial
+
+from stdnum import luhn
+from stdnum.exceptions import ValidationError
+
+Text = memoryview
+Span = tuple[int, int]
+Check = Callable[[Text, int, int], Span | None]
+
+_CN_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+# GB/T 2260 province codes, with 81-83 (GB 11643 residence permits of HK, Macao, Taiwan).
+_CN_PROVINCES = frozenset(
+    "11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 "
+    "61 62 63 64 65 71 81 82 83".split()
+)
+# ISO 13616 registry, release 98: IBAN length by country.
+_IBAN_LENGTH = {
+    code: int(length)
+    for length, codes in {
+        "15": "NO",
+        "16": "BE",
+        "18": "DK FI FO GL NL",
+        "19": "MK SI",
+        "20": "AT BA EE KZ LT LU MN XK",
+        "21": "CH HR LI LV",
+        "22": "BG BH CR DE GB GE IE ME RS VA",
+        "23": "AE GI IL IQ OM SO TL",
+        "24": "AD CZ ES MD PK RO SA SE SK TN VG",
+        "25": "LY PT ST",
+        "26": "IS TR",
+        "27": "BI DJ FR GR IT MC MR SM",
+        "28": "AL AZ BY CY DO GT HU LB NI PL SV",
+        "29": "BR EG PS QA UA",
+        "30": "JO KW MU YE",
+        "31": "MT SC",
+        "32": "LC",
+        "33": "RU",
+    }.items()
+    for code in codes.split()
+}
+
+
+def _text(data: Text, start: int, end: int) -> str:
+    return bytes(data[start:end]).decode("utf-8", "replace")
+
+
+def _digits(value: str) -> str:
+    return "".join(char for char in value if "0" <= char <= "9")
+
+
+def _plain(value: str) -> str:
+    return "".join(char for char in value if char.isascii() and char.isalnum()).upper()
+
+
+def apart(data: Text, start: int, end: int) -> bool:
+    """Whether a number stands alone: no further digit joined by a separator on either side."""
+    if start >= 2 and data[start - 1] in b"-./_," and 48 <= data[start - 2] <= 57:
+        return False
+    return not (end + 1 < len(data) and data[end] in b"-./_," and 48 <= data[end + 1] <= 57)
+
+
+def is_date(year: int, month: int, day: int) -> bool:
+    """Whether this is a calendar day between 1880 and 2035 (a birth date of someone alive or near)."""
+    try:
+        date(year, month, day)
+    except ValueError:
+        return False
+    return 1880 <= year <= 2035
+
+
+# ---------------------------------------------------------------- numbers of several countries
+
+
+def card_network(digits: str) -> bool:
+    """Whether the number begins with an issuer range of ISO/IEC 7812 and has a length it allows.
+
+    Args:
+        digits: 12 to 19 ASCII digits.
+
+    Returns:
+        True for Visa, Mastercard, American Express, Discover, JCB, Diners, UnionPay, Mir, and the
+        Chinese debit ranges in use before UnionPay (95588, 622...).
+    """
+    n, two, four = len(digits), int(digits[:2]), int(digits[:4])
+    return (
+        (digits[0] == "4" and n in (13, 16, 19))
+        or ((51 <= two <= 55 or 2221 <= four <= 2720) and n == 16)
+        or (two in (34, 37) and n == 15)
+        or ((four == 6011 or two == 65 or 6440 <= four <= 6499) and 16 <= n <= 19)
+        or (3528 <= four <= 3589 and 16 <= n <= 19)
+        or ((3000 <= four <= 3059 or two in (36, 38, 39)) and n in (14, 16))
+        or (two in (62, 81) and 16 <= n <= 19)
+        or (2200 <= four <= 2204 and n == 16)
+        or (digits[:5] == "95588" and n == 19)
+        or ((four in (5018, 5020, 5038, 5893, 6304, 6759) or 6761 <= four <= 6763) and n >= 12)
+    )
+
+
+def card(data: Text, start: int, end: int) -> Span | None:
+    """Confirm a payment card number: issuer range, length and Luhn; the longest run of groups."""
+    value = bytes(data[start:end])
+    edges = [0]
+    edges += [i for i in range(1, len(value)) if 48 <= value[i] <= 57 and value[i - 1] in b" -"]
+    for first in edges:
+        stops = [i - 1 for i in edges if i > first] + [len(value)]
+        for stop in reversed(stops):
+            digits = _digits(value[first:stop].decode())
+            if len(digits) > 19:
+                continue
+            if len(digits) < 12:
+                break
+            groups = value[first:stop].replace(b"-", b" ").split(b" ")
+            if len(groups) > 6 or (len(groups) > 1 and max(map(len, groups)) < 3):
+                continue
+            if card_network(digits) and len(set(digits)) > 1 and luhn.is_valid(digits):
+                return start + first, start + stop
+    return None
+
+
+def bank_account(data: Text, start: int, end: int) -> Span | None:
+    """Confirm an account number after its cue: 8 to 30 digits, not all the same."""
+    digits = _digits(_text(data, start, end))
+    return (start, end) if 8 <= len(digits) <= 30 and len(set(digits)) > 1 else None
+
+
+def iban(data: Text, start: int, end: int) -> Span | None:
+    """Confirm an IBAN: the registry's length of its country and ISO 7064 mod 97-10."""
+    country = _text(data, start, start + 2).upper()
+    need = _IBAN_LENGTH.get(country)
+    if need is None:
+        return None
+    value, stop = "", start
+    while stop < end and len(value) < need:
+        char = chr(data[stop])
+        if char.isascii() and char.isalnum():
+            value += char.upper()
+        stop += 1
+    if len(value) < need or (stop < len(data) and stop < end and chr(data[stop]).isalnum()):
+        return None
+    number = "".join(str(int(char, 36)) for char in value[4:] + value[:4])
+    return (start, stop) if int(number) % 97 == 1 else None
+
+
+def _ip(data: Text, start: int, end: int) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(_text(data, start, end))
+    except ValueError:
+        return None
+
+
+_VERSION_WORDS = (
+    b"version", b"ver.", b"release", b"v.", b"section", b"firmware", b"sec.", b">=", b"==", b"chapter",
+    "版本".encode(), "第".encode(),
+)
+_IP_WORDS = (
+    b"ip", b"address", b"host", b"server", b"dns", b"from", b"ping", b"gateway", b"login", b"client",
+    b"peer", b"://", "地址".encode(), "登录".encode(),
+)
+
+
+def _ipv4(data: Text, start: int, end: int, *, public: bool) -> Span | None:
+    # A dot and a digit on either side: a longer dotted number, so no address.
+    if start >= 2 and data[start - 1] == 46 and 48 <= data[start - 2] <= 57:
+        return None
+    if end + 1 < len(data) and data[end] == 46 and 48 <= data[end + 1] <= 57:
+        return None
+    before = bytes(data[max(0, start - 40) : start]).lower()
+    if before.rstrip().endswith(_VERSION_WORDS):
+        return None
+    octets = [int(part) for part in bytes(data[start:end]).split(b".")]
+    if octets[0] < 10 and max(octets) < 32 and len(set(octets)) > 1:
+        # The shape of section and version numbers ("Policy 3.6.1.1"): only where a word says IP.
+        if not any(word in before for word in _IP_WORDS):
+            return None
+    address = _ip(data, start, end)
+    return (start, end) if address is not None and address.is_global is public else None
+
+
+def _ipv6(data: Text, start: int, end: int, *, public: bool) -> Span | None:
+    value = bytes(data[start:end])
+    if (start and data[start - 1] == 58) or (end < len(data) and data[end] == 58):
+        return None  # A piece of a longer fingerprint.
+    if not any(48 <= byte <= 57 for byte in value) or sum(map(bool, value.split(b":"))) < 3:
+        return None
+    address = _ip(data, start, end)
+    return (start, end) if address is not None and address.is_global is public else None
+
+
+ipv4_public = partial(_ipv4, public=True)
+ipv4_reserved = partial(_ipv4, public=False)
+ipv6_public = partial(_ipv6, public=True)
+ipv6_reserved = partial(_ipv6, public=False)
+
+
+def mac(data: Text, start: int, end: int) -> Span | None:
+    """Confirm a MAC address: not all zeros, not broadcast, not a byte of a longer colon list."""
+    value = _plain(_text(data, start, end))
+    if start and data[start - 1] in b":-" or end < len(data) and data[end] in b":-":
+        return None
+    return None if len(set(value)) == 1 else (start, end)
+
+
+# ---------------------------------------------------------------- crypto addresses
+
+_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+
+
+def base58check(data: Text, start: int, end: int) -> Span | None:
+    """Confirm a base58 address by its double SHA-256 checksum (Bitcoin, Tron, Litecoin, ...)."""
+    value, number = _text(data, start, end), 0
+    for char in value:
+        index = _BASE58.find(char)
+        if index < 0:
+            return None
+        number = number * 58 + index
+    if number.bit_length() > 200:
+        return None
+    raw = number.to_bytes(25, "big")
+    digest = hashlib.sha256(hashlib.sha256(raw[:-4]).digest()).digest()
+    return (start, end) if digest[:4] == raw[-4:] else None
+
+
+def bech32(data: Text, start: int, end: int) -> Span | None:
+    """Confirm a bech32 or bech32m address (BIP 173, BIP 350)."""
+    value = _text(data, start, end).lower()
+    prefix, _, rest = value.rpartition("1")
+    alphabet = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+    if any(char not in alphabet for char in rest):
+        return None
+    symbols = [ord(c) >> 5 for c in prefix] + [0] + [ord(c) & 31 for c in prefix]
+    check = 1
+    for symbol in symbols + [alphabet.index(char) for char in rest]:
+        top, check = check >> 25, (check & 0x1FFFFFF) << 5 ^ symbol
+        for i, factor in enumerate((0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)):
+            check ^= factor if top >> i & 1 else 0
+    return (start, end) if check in (1, 0x2BC830A3) else None
+
+
+# ---------------------------------------------------------------- national identifiers
+
+
+def ssn(data: Text, start: int, end: int) -> Span | None:
+    """Confirm a US social security number: areas 001-665, 667-899; no zero group or serial."""
+    digits = _digits(_text(data, start, end))
+    area, group, serial = digits[:3], digits[3:5], digits[5:]
+    if area in ("000", "666") or area[0] == "9" or group == "00" or serial == "0000":
+        return None
+    # Numbers the SSA has cancelled because they were printed in advertising.
+    return None if digits in ("078051120", "219099999") else (start, end)
+
+
+def itin(data: Text, start: int, end: int) -> Span | None:
+    """Confirm a US ITIN: 9xx, group 50-65, 70-88, 90-92 or 94-99 (IRS)."""
+    digits = _digits(_text(data, start, end))
+    group = int(digits[3:5])
+    allowed = 50 <= group <= 65 or 70 <= group <= 88 or 90 <= group <= 92 or 94 <= group <= 99
+    return (start, end) if digits[0] == "9" and allowed else None
+
+
+def nino(data: Text, start: int, end: int) -> Span | None:
+    """Confirm a UK national insurance number: the prefix is one that is issued."""
+    prefix = _text(data, start, start + 2).upper()
+    return None if prefix in ("BG", "GB", "KN", "NK", "NT", "TN", "ZZ") else (start, end)
+
+
+@cache
+def _stdnum(module: str) -> Callable[[str], bool]:
+    """Return `is_valid` of one python-stdnum module, total: what it raises on odd input is False."""
+    found = importlib.import_module(f"stdnum.{module}")
+
+    def valid(value: str) -> bool:
+        try:
+            return bool(found.is_valid(value))
+        except (ValidationError, ValueError, KeyError, IndexError, TypeError):
+            return False
+
+    return valid
+
+
+def stdnum_check(module: str) -> Check:
+    """Return the check of one python-stdnum module.
+
+    Args:
+        module: Dotted name below `stdnum`, such as `de.idnr`.
+
+    Returns:
+        A check that confirms what the module calls valid.
+    """
+
+    def check(data: Text, start: int, end: int) -> Span | None:
+        value = _text(data, start, end).upper()
+        if len(set(_digits(value))) < 2 or not apart(data, start, end):
+            return None
+        return (start, end) if _stdnum(module)(value) else None
+
+    return check
+
+
+def resident_id(data: Text, start: int, end: int) -> Span | None:
+    """Confirm a Chinese resident id: province, birth date, ISO 7064 mod 11-2 (GB 11643-1999)."""
+    value = _plain(_text(data, start, end))
+    if len(value) != 18 or value[:2] not in _CN_PROVINCES:
+        return None
+    if not is_date(int(value[6:10]), int(value[10:12]), int(value[12:14])):
+        return None
+    total = sum(int(char) * weight for char, weight in zip(value[:17], _CN_WEIGHTS, strict=True))
+    return (start, end) if "10X98765432"[total % 11] == value[17] else None
+
+
+def resident_id_15(data: Text, start: int, end: int) -> Span | None:
+    """Confirm the 15-digit resident id issued until 1999: province and birth date, no check digit."""
+    value = _plain(_text(data, start, end))
+    if len(value) != 15 or value[:2] not in _CN_PROVINCES:
+        return None
+    born = is_date(1900 + int(value[6:8]), int(value[8:10]), int(value[10:12]))
+    return (start, end) if born else None
+
+
+def uscc(data: Text, start: int, end: int) -> Span | None:
+    """Confirm a unified social credit code: registrar, check character; not a failed resident id."""
+    value = _text(data, start, end)
+    if value.isdigit() and is_date(int(value[6:10]), int(value[10:12]), int(value[12:14])):
+        return None
+    issuer = value[0] in "159ANY" and value[1] in "1234569"
+    return (start, end) if issuer and _stdnum("cn.uscc")(value) else None
+
+
+def hk_id(data: Text, start: int, end: int) -> Span | None:
+    """Confirm a Hong Kong identity card number by its mod 11 check character."""
+    value = _plain(_text(data, start, end))
+    letters, digits, last = value[:-7], value[-7:-1], value[-1]
+    padded = letters.rjust(2)
+    total = sum(
+        weight * (36 if char == " " else ord(char) - 55)
+        for weight, char in zip((9, 8), padded, strict=True)
+    )
+    total += sum(weight * int(char) for weight, char in zip(range(7, 1, -1), digits, strict=True))
+    total += 10 if last == "A" else int(last)
+    return (start, end) if total % 11 == 0 else None
+
+
+def tw_id(data: Text, start: int, end: int) -> Span | None:
+    """Confirm a Taiwan identity number by its check digit (also resident certificates, 8 or 9)."""
+    value = _plain(_text(data, start, end))
+    letter = "ABCDEFGHJKLMNPQRSTUVXYWZIO".index(value[0]) + 10
+    total = letter // 10 + letter % 10 * 9
+    total += sum(int(c) * w for c, w in zip(value[1:], (8, 7, 6, 5, 4, 3, 2, 1, 1), strict=True))
+    return (start, end) if total % 10 == 0 else None
+
+
+def plate(data: Text, start: int, end: int) -> Span | None:
+    """Confirm a Chinese plate: at least one digit, and no longer run of letters and digits."""
+    value = _text(data, start, end)
+    return (start, end) if any("0" <= char <= "9" for char in value[2:]) else None
+
+
+# ---------------------------------------------------------------- secrets
+
+
+def token(data: Text, start: int, end: int) -> Span | None:
+    """Confirm a secret after a cue: letters and digits mixed, Shannon entropy of 3 bits or more.
+
+    The bound is that of detect-secrets' hex detector (limit 3.0); words and `changeme` fail it.
+    """
+    value = _text(data, start, end)
+    counts = Counter(value)
+    entropy = -sum(n / len(value) * math.log2(n / len(value)) for n in counts.values())
+    mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
+    name = value.replace("_", "").replace(".", "").isalnum() and sum(map(str.isdigit, value)) < 3
+    if ("_" in value or "." in value) and name:
+        return None  # An identifier of a program: `password = utf8_decode`.
+    return (start, end) if mixed and entropy >= 3.0 else None
+
+
+def licence(data: Text, start: int, end: int) -> Span | None:
+    """Confirm a licence number after its cue: at least 5 digits, no lower-case word in it."""
+    value = _text(data, start, end)
+    lower = any(value[i : i + 3].isalpha() and value[i : i + 3].islower() for i in range(len(value)))
+    return (start, end) if len(_digits(value)) >= 5 and not lower else None
+
+
+def account(data: Text, start: int, end: int) -> Span | None:
+    """Confirm an account name after its cue: a digit, hyphen or underscore, or a colon before it."""
+    value = _text(data, start, end)
+    named = bytes(data[max(0, start - 4) : start]).rstrip().endswith((b":", "是".encode(), "为".encode()))
+    return (start, end) if named or any(c.isdigit() or c in "_-" for c in value) else None
+
+
+def jwt(data: Text, start: int, end: int) -> Span | None:
+    """Confirm a JSON web token: its first part decodes to a JSON object."""
+    head = bytes(data[start:end]).split(b".")[0]
+    try:
+        decoded = base64.urlsafe_b64decode(head + b"=" * (-len(head) % 4))
+    except ValueError:
+        return None
+    return (start, end) if decoded[:1] == b"{" else None
+
+
+# ---------------------------------------------------------------- dates, mail
+
+
+def birth_date(data: Text, start: int, end: int) -> Span | None:
+    """Confirm the numbers of a birth date: some order of year, month, day is a calendar day."""
+    parts, digits = [], ""
+    for char in _text(data, start, end) + " ":
+        if "0" <= char <= "9":
+            digits += char
+        elif digits:
+            parts.append(int(digits))
+            digits = ""
+    if len(parts) < 3:
+        return (start, end) if parts else None
+    a, b, c = parts[:3]
+    orders = ((a, b, c), (c, b, a), (c, a, b), (1900 + c, a, b), (1900 + c, b, a))
+    return (start, end) if any(is_date(*order) for order in orders) else None
+
+
+@cache
+def _top_level_domains() -> frozenset[str]:
+    from tldextract.tldextract import TLDExtract  # noqa: PLC0415 (slow import, on first use only)
+
+    bundled = TLDExtract(suffix_list_urls=(), cache_dir=None)
+    return frozenset(suffix.rpartition(".")[2] for suffix in bundled.tlds)
+
+
+def email(data: Text, start: int, end: int) -> Span | None:
+    """Confirm a mail address: RFC 5321 lengths and a top-level domain of the bundled suffix list."""
+    value = bytes(data[start:end])
+    local, _, domain = value.rpartition(b"@")
+    stripped = local.lstrip(b".'-/=&*")
+    start += len(local) - len(stripped)
+    local = stripped
+    labels = domain.decode("utf-8", "replace").lower().split(".")
+    while len(labels) > 1 and labels[-1] not in _top_level_domains():
+        # "joe@example.com.Please": a sentence went on without a space.
+        end -= len(labels.pop().encode()) + 1
+    if len(labels) < 2 or not local or len(local) > 64 or len(domain) > 253:
+        return None
+    return None if b".." in local or local.endswith(b".") else (start, end)

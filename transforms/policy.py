@@ -1,0 +1,501 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The policy: one ordered tuple of rules turns signals into one decision for each document.
+
+Annotators only measure; nothing but this module decides. Each rule is a small frozen object that
+reads columns of the annotations and says on which rows it fires. Every rule is asked about every
+document, so the manifest shows all that fired; the first enforced one in order is terminal. The
+order is the order of the checks: rights, takedown, language, safety, personal data, duplicates.
+
+To add a rule: write a class with `fires`, add it to `rules_of`, add its `Reason`, add a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..schemas.job import Job, ListKind
+from ..schemas.reasons import REASON_CODES, Reason, RightsState
+from .units import fingerprint
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+NO_ENTRY = -1
+
+
+@dataclass(frozen=True)
+class Hits:
+    """Where a rule fired.
+
+    Args:
+        mask: bool `[n]`.
+        score: What was compared, float32 `[n]` (NaN = none), or None.
+        threshold: What it was compared with, float32 `[n]`, or None.
+        entry: Number of the list entry, int64 `[n]` (-1 = none), or None.
+    """
+
+    mask: Bools
+    score: Floats | None = None
+    threshold: Floats | None = None
+    entry: Ints | None = None
+
+
+@dataclass(frozen=True)
+class RuleFacts:
+    """What the manifest says of a rule.
+
+    Args:
+        rule_id: Short name, stable across versions.
+        stage: Stage it belongs to.
+        signal: Column it reads.
+        meaning: What it does, one sentence.
+        basis: Law, standard, paper or measurement behind it.
+        reason: Reason it gives, or None for rules that do not remove.
+        action: `remove`, `quarantine`, `transform` or `flag`.
+        mode: `enforce`, or `shadow`: recorded, never acts.
+        version: Raised whenever the rule decides differently on equal signals.
+        parameters: Settings, JSON-able.
+        list_id: List it applies, or None.
+    """
+
+    rule_id: str
+    stage: str
+    signal: str
+    meaning: str
+    basis: str
+    reason: Reason | None
+    action: str = "remove"
+    mode: str = "enforce"
+    version: int = 1
+    parameters: dict[str, Any] = field(default_factory=dict)
+    list_id: str | None = None
+
+
+class Rule(Protocol):
+    """A rule: facts for the manifest, and where it fires."""
+
+    @property
+    def facts(self) -> RuleFacts:
+        """What the manifest says of it."""
+        ...
+
+    def fires(self, signals: pa.Table) -> Hits:
+        """Say on which rows it fires; no Python object for each row."""
+        ...
+
+
+def column(signals: pa.Table, name: str) -> npt.NDArray[Any]:
+    """Return a column without nulls as NumPy."""
+    return signals[name].to_numpy()  # type: ignore[no-any-return]
+
+
+def _mask(values: pa.ChunkedArray) -> Bools:
+    return pc.fill_null(values, False).to_numpy()  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class IsEmpty:
+    """Remove documents whose text is white space."""
+
+    facts: RuleFacts = RuleFacts(
+        "empty",
+        "read",
+        "empty",
+        "Removes documents whose text is empty or white space.",
+        "Nothing to train on; an empty text would also match every other one.",
+        Reason.EMPTY,
+    )
+
+    def fires(self, signals: pa.Table) -> Hits:
+        """Fire on empty text."""
+        return Hits(column(signals, "empty"))
+
+
+@dataclass(frozen=True)
+class HasFlag:
+    """Quarantine documents for which an annotator raised a flag.
+
+    Args:
+        facts: Facts; `signal` names a bool column.
+    """
+
+    facts: RuleFacts
+
+    def fires(self, signals: pa.Table) -> Hits:
+        """Fire where the flag is set."""
+        return Hits(column(signals, self.facts.signal))
+
+
+@dataclass(frozen=True)
+class OnList:
+    """Remove documents that match an opt-out or takedown list.
+
+    Args:
+        facts: Facts; `signal` names an int64 column of entry numbers, null where none matches.
+    """
+
+    facts: RuleFacts
+
+    def fires(self, signals: pa.Table) -> Hits:
+        """Fire where an entry matched."""
+        entry = pc.fill_null(signals[self.facts.signal], NO_ENTRY).to_numpy()
+        return Hits(entry != NO_ENTRY, entry=entry)
+
+
+@dataclass(frozen=True)
+class LicenceNotAllowed:
+    """Remove documents with a known licence that the job does not allow."""
+
+    facts: RuleFacts
+
+    def fires(self, signals: pa.Table) -> Hits:
+        """Fire on a known licence outside the allow-list."""
+        known = _mask(pc.not_equal(signals["licence"], "unknown"))
+        return Hits(known & ~column(signals, "licence_allowed"))
+
+
+@dataclass(frozen=True)
+class RightsUnknown:
+    """Remove documents of which no right is known."""
+
+    facts: RuleFacts
+
+    def fires(self, signals: pa.Table) -> Hits:
+        """Fire where the rights state is unknown."""
+        return Hits(_mask(pc.equal(signals["rights_state"], RightsState.UNKNOWN.value)))
+
+
+@dataclass(frozen=True)
+class LanguageNotAllowed:
+    """Remove documents outside the allowed languages, or of doubtful language.
+
+    Args:
+        facts: Facts.
+        allow: Languages to keep.
+        min_score: Least score.
+    """
+
+    facts: RuleFacts
+    allow: tuple[str, ...]
+    min_score: float
+
+    def fires(self, signals: pa.Table) -> Hits:
+        """Fire on another language, or a score below the least one."""
+        score = column(signals, "lang_score")
+        doubtful = score < np.float32(self.min_score)
+        foreign = np.zeros(len(score), dtype=bool)
+        if self.allow:
+            foreign = ~_mask(pc.is_in(signals["lang"], pa.array(self.allow)))
+        threshold = np.full(len(score), self.min_score, dtype=np.float32)
+        return Hits(foreign | doubtful, score, threshold)
+
+
+@dataclass(frozen=True)
+class IsToxic:
+    """Remove documents whose worst window scores at or above the language's threshold.
+
+    Args:
+        facts: Facts.
+        thresholds: Language to threshold.
+    """
+
+    facts: RuleFacts
+    thresholds: tuple[tuple[str, float], ...]
+
+    def fires(self, signals: pa.Table) -> Hits:
+        """Fire at or above the threshold; never without a score."""
+        score = signals["toxicity"].to_numpy()
+        threshold = np.full(len(score), np.nan, dtype=np.float32)
+        for language, value in self.thresholds:
+            threshold[_mask(pc.equal(signals["lang"], language))] = value
+        return Hits(score >= threshold, score, threshold)
+
+
+@dataclass(frozen=True)
+class HoldsManyIdentifiers:
+    """Remove documents with many sensitive identifiers, or with a minor's.
+
+    Args:
+        facts: Facts.
+        most: Sensitive identifiers from which the rule fires.
+    """
+
+    facts: RuleFacts
+    most: int
+
+    def fires(self, signals: pa.Table) -> Hits:
+        """Fire on the count, or on a minor cue beside an identifier."""
+        count = column(signals, "pii_sensitive").astype(np.float32)
+        threshold = np.full(len(count), self.most, dtype=np.float32)
+        return Hits((count >= threshold) | column(signals, "pii_minor"), count, threshold)
+
+
+def list_column(list_id: str) -> str:
+    """Return the name of the signal column of a list."""
+    return f"list:{list_id}"
+
+
+_LIST_REASON = {
+    ListKind.DOMAIN: (Reason.OPTOUT_DOMAIN, "rights", "host is on a domain opt-out list"),
+    ListKind.URL: (Reason.OPTOUT_URL, "rights", "address is on an opt-out list"),
+    ListKind.URL_PREFIX: (Reason.OPTOUT_URL, "rights", "address starts with a listed prefix"),
+    ListKind.CONTENT_HASH: (Reason.TAKEDOWN, "takedown", "text is on a takedown list"),
+}
+
+
+def rules_of(job: Job, toxicity_thresholds: dict[str, float]) -> tuple[Rule, ...]:
+    """Return the rules of a job that look at one document, in the order they decide.
+
+    Args:
+        job: The job.
+        toxicity_thresholds: Language to threshold, the models' own or the job's.
+    """
+    kinds = {item.name: item.kind for item in job.lists}
+    applied = sorted(
+        (name for name in job.rights.lists),
+        key=lambda name: kinds[name] is not ListKind.CONTENT_HASH,
+    )
+    rules: list[Rule] = [IsEmpty()]
+    for name in applied:
+        reason, stage, meaning = _LIST_REASON[kinds[name]]
+        rules.append(
+            OnList(
+                RuleFacts(
+                    f"{reason.value}:{name}",
+                    stage,
+                    list_column(name),
+                    f"Removes documents whose {meaning}.",
+                    "Directive (EU) 2019/790 Art. 4(3); GPAI Code of Practice, copyright 1.3; "
+                    "PIPL 47",
+                    reason,
+                    parameters={"list": name},
+                    list_id=name,
+                )
+            )
+        )
+    if job.rights.require_source and applied:
+        rules.append(
+            HasFlag(
+                RuleFacts(
+                    "no_source",
+                    "rights",
+                    "no_url",
+                    "Quarantines documents without an address while a list is applied.",
+                    "An opt-out cannot be honoured for a document whose place is unknown.",
+                    Reason.NO_SOURCE,
+                    action="quarantine",
+                )
+            )
+        )
+    if applied:
+        rules.append(
+            HasFlag(
+                RuleFacts(
+                    "ambiguous_url",
+                    "rights",
+                    "ambiguous_url",
+                    "Quarantines documents whose address parsers read differently.",
+                    "Claroty/Snyk, Exploiting URL parsing confusion, 2022",
+                    Reason.AMBIGUOUS_URL,
+                    action="quarantine",
+                )
+            )
+        )
+    if job.rights.allow_licences:
+        rules.append(
+            LicenceNotAllowed(
+                RuleFacts(
+                    "licence_not_allowed",
+                    "rights",
+                    "licence",
+                    "Removes documents under a licence that the job does not allow.",
+                    "Job file; SPDX licence list",
+                    Reason.LICENCE_NOT_ALLOWED,
+                    parameters={"allow": list(job.rights.allow_licences)},
+                )
+            )
+        )
+    if job.rights.unknown_policy == "drop":
+        rules.append(
+            RightsUnknown(
+                RuleFacts(
+                    "rights_unknown",
+                    "rights",
+                    "rights_state",
+                    "Removes documents of which no right is known.",
+                    "Job file: rights.unknown_policy = drop",
+                    Reason.RIGHTS_UNKNOWN,
+                )
+            )
+        )
+    if job.language.enabled and (job.language.allow or job.language.min_score > 0):
+        rules.append(
+            LanguageNotAllowed(
+                RuleFacts(
+                    "language",
+                    "language",
+                    "lang",
+                    "Removes documents outside the allowed languages.",
+                    "Job file; Joulin et al. 2016, lid.176",
+                    Reason.LANGUAGE_NOT_ALLOWED,
+                    parameters={
+                        "allow": list(job.language.allow),
+                        "min_score": job.language.min_score,
+                    },
+                ),
+                job.language.allow,
+                job.language.min_score,
+            )
+        )
+    if job.toxicity.enabled:
+        rules.append(
+            IsToxic(
+                RuleFacts(
+                    "toxicity",
+                    "toxicity",
+                    "toxicity",
+                    "Removes documents whose worst window is toxic.",
+                    "Model card of the toxicity models; thresholds chosen on their dev sets",
+                    Reason.TOXIC,
+                    mode=job.toxicity.mode,
+                    parameters={"thresholds": toxicity_thresholds},
+                ),
+                tuple(sorted(toxicity_thresholds.items())),
+            )
+        )
+    if job.personal_data.enabled:
+        rules.append(
+            HoldsManyIdentifiers(
+                RuleFacts(
+                    "pii_dense",
+                    "personal_data",
+                    "pii_sensitive",
+                    "Removes documents with many sensitive identifiers, or with a minor's.",
+                    "GB/T 35273-2020; PIPL 28, 31",
+                    Reason.PII_DENSE,
+                    parameters={"max_sensitive": job.personal_data.max_sensitive},
+                ),
+                job.personal_data.max_sensitive,
+            )
+        )
+    return tuple(rules)
+
+
+def late_rules_of(job: Job) -> tuple[RuleFacts, ...]:
+    """Return the facts of the rules that need the whole corpus or the final text, in order."""
+    near = job.deduplication.near
+    facts = [
+        RuleFacts(
+            "optout_dup",
+            "deduplication",
+            "tainted",
+            "Removes copies of opted-out or taken-down documents, under whatever address.",
+            "An opt-out that leaves the copies in is not honoured (BigCode opt-out-v2 #98)",
+            Reason.OPTOUT_DUP,
+            action="remove" if job.rights.optout_copies == "remove" else "flag",
+        ),
+        RuleFacts(
+            "dup_exact",
+            "deduplication",
+            "text_hash",
+            "Removes all but one of the documents with the same normalised text.",
+            "Lee et al. 2022, Deduplicating training data",
+            Reason.DUP_EXACT,
+            mode="enforce" if job.deduplication.exact else "off",
+        ),
+        RuleFacts(
+            "dup_near",
+            "deduplication",
+            "jaccard",
+            "Removes documents whose true Jaccard with a surviving one reaches the threshold.",
+            "Broder 1997; LSH proposes, full shingle sets decide",
+            Reason.DUP_NEAR,
+            mode="enforce" if near.enabled else "off",
+            parameters={
+                "threshold": near.threshold,
+                "shingle_size": near.shingle_size,
+                "num_perm": near.num_perm,
+            },
+        ),
+        RuleFacts(
+            "detector_failed",
+            "personal_data",
+            "pii_fault",
+            "Quarantines documents that a personal-data detector could not finish, and the "
+            "copies that named them.",
+            "Fail closed: what was not searched is not kept",
+            Reason.STAGE_ERROR,
+            action="quarantine",
+        ),
+        RuleFacts(
+            "redact",
+            "personal_data",
+            "spans",
+            "Replaces personal data in kept documents.",
+            "GDPR 5(1)(c); PIPL 6; GB/T 37964",
+            None,
+            action="transform",
+            mode="enforce" if job.personal_data.enabled else "off",
+            parameters={
+                "operator": job.personal_data.operator,
+                "min_score": job.personal_data.min_score,
+                "ner": job.personal_data.ner.value,
+            },
+        ),
+    ]
+    return tuple(facts)
+
+
+def policy_digest(facts: Sequence[RuleFacts]) -> str:
+    """Return the digest of the rules in force."""
+    return fingerprint(
+        [
+            [rule.rule_id, rule.version, rule.action, rule.mode, rule.parameters, rule.reason]
+            for rule in facts
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the rules say of a batch.
+
+    Args:
+        hits: One `Hits` for each rule, in order.
+        terminal: Index of the deciding rule, int16 `[n]`; -1 where none removes.
+        reason: Code of its reason, uint8 `[n]`; 0 where none.
+    """
+
+    hits: tuple[Hits, ...]
+    terminal: npt.NDArray[np.int16]
+    reason: npt.NDArray[np.uint8]
+
+
+def judge(rules: Sequence[Rule], signals: pa.Table) -> Verdict:
+    """Ask every rule about every row; the first enforced one that fires is terminal.
+
+    Args:
+        rules: Rules in order.
+        signals: Annotations, `n` rows.
+    """
+    n = signals.num_rows
+    terminal = np.full(n, -1, dtype=np.int16)
+    reason = np.zeros(n, dtype=np.uint8)
+    judged: list[Hits] = []
+    for index, rule in enumerate(rules):
+        hits = rule.fires(signals)
+        judged.append(hits)
+        facts = rule.facts
+        if facts.mode == "enforce" and facts.reason is not None:
+            first = hits.mask & (terminal < 0)
+            terminal[first] = index
+            reason[first] = REASON_CODES[facts.reason]
+    return Verdict(tuple(judged), terminal, reason)

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Redact the survivors: find names where the job looks for them, replace, and look again.
+
+Structured identifiers were found while measuring; here named-entity recognition runs on the kept
+documents only, since it costs a hundred times more. After replacing, the changed texts are
+searched once more: what still holds personal data, or could not be searched, is not kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..schemas.job import NerScope
+from ..schemas.reasons import REASON_CODES, Reason
+from .pii import ENTITIES, ENTITY, RedactionPolicy, detect, redact
+from .pii import SPANS as FOUND
+from .run_state import Run
+
+_KEPT_TYPES = [entity.name for entity in ENTITIES if entity.action == "keep"]
+
+
+@dataclass(frozen=True)
+class Protected:
+    """Texts as they may be published.
+
+    Args:
+        texts: string `[n]`.
+        spans: What was found, `row` in the batch, and an `action` column (`left` = not replaced).
+        faults: uint8 `[n]`, reason codes; 0 = fine, any other must not be kept.
+        redacted: Spans replaced in each text, uint32 `[n]`.
+    """
+
+    texts: pa.Array
+    spans: pa.Table
+    faults: npt.NDArray[np.uint8]
+    redacted: npt.NDArray[np.uint32]
+
+
+def redaction_policy(run: Run) -> RedactionPolicy:
+    """Return what replaces what: the entity table's actions, or the job's operator for all."""
+    settings = run.job.personal_data
+    changed = {
+        entity.name: settings.operator
+        for entity in ENTITIES
+        if settings.operator != "placeholder" and entity.action == "placeholder"
+    }
+    return RedactionPolicy(changed, settings.min_score)  # type: ignore[arg-type]
+
+
+def protect_texts(run: Run, texts: pa.Array, langs: pa.Array, staged: pa.Table) -> Protected:
+    """Redact a batch of texts that are to be kept.
+
+    Args:
+        run: The run.
+        texts: string `[n]`.
+        langs: Their languages.
+        staged: Structured personal data found in them, schema `pii.SPANS`.
+    """
+    n = len(texts)
+    settings = run.job.personal_data
+    if not settings.enabled:
+        nothing = FOUND.empty_table().append_column("action", pa.array([], pa.string()))
+        none = np.zeros(n, dtype=np.uint32)
+        return Protected(texts, nothing, np.zeros(n, dtype=np.uint8), none)
+    spans, faults = staged, np.zeros(n, dtype=np.uint8)
+    if settings.ner is not NerScope.OFF:
+        found = detect(
+            texts,
+            langs,
+            ner=settings.ner.value,
+            entities=settings.entities or None,
+            key=run.pii_key,
+            models=run.pii_models,
+        )
+        spans, faults = found.spans, found.faults.copy()
+    policy = redaction_policy(run)
+    actions = pa.array([policy.action(entity.name) for entity in ENTITIES])
+    index = pc.index_in(spans["entity_type"].cast(pa.string()), pa.array(list(ENTITY)))
+    action = actions.take(index.combine_chunks())
+    left = pc.or_(
+        pc.equal(action, "keep"),
+        pc.less(spans["score"].combine_chunks(), pa.scalar(settings.min_score, pa.float32())),
+    )
+    action = pc.if_else(left, "left", action)
+    replaced = spans["row"].to_numpy()[~left.to_numpy(zero_copy_only=False)]
+    redacted = np.bincount(replaced, minlength=n).astype(np.uint32)
+    safe = redact(texts, spans, policy)
+    _search_again(run, safe, langs, np.flatnonzero(redacted), faults)
+    return Protected(safe, spans.append_column("action", action), faults, redacted)
+
+
+def _search_again(
+    run: Run,
+    safe: pa.Array,
+    langs: pa.Array,
+    changed: npt.NDArray[np.int64],
+    faults: npt.NDArray[np.uint8],
+) -> None:
+    """Mark the changed texts in which structured personal data is still found."""
+    if not len(changed):
+        return
+    rows = pa.array(changed)
+    settings = run.job.personal_data
+    again = detect(
+        safe.take(rows),
+        langs.take(rows),
+        ner="off",
+        entities=settings.entities or None,
+        key=run.pii_key,
+    )
+    counts = pc.and_(
+        pc.greater_equal(again.spans["score"], pa.scalar(settings.min_score, pa.float32())),
+        pc.invert(pc.is_in(again.spans["entity_type"].cast(pa.string()), pa.array(_KEPT_TYPES))),
+    )
+    residual = np.unique(again.spans["row"].to_numpy()[counts.to_numpy()])
+    faults[changed[residual]] = REASON_CODES[Reason.STAGE_ERROR]
+    unread = again.faults != 0
+    faults[changed[unread]] = again.faults[unread]
+
+
+def scrub(run: Run, values: pa.Array, langs: pa.Array) -> pa.Array:
+    """Return short strings (titles) with structured personal data replaced.
+
+    Args:
+        run: The run.
+        values: string `[n]`, null where there is none.
+        langs: Languages of their documents.
+    """
+    if not run.job.personal_data.enabled or values.null_count == len(values):
+        return values
+    found = detect(values, langs, ner="off", key=run.pii_key)
+    safe = redact(values, found.spans, redaction_policy(run))
+    return pc.if_else(pa.array(found.faults == 0), safe, None)
+
+
+def withhold(run: Run, values: pa.Array, langs: pa.Array) -> pa.Array:
+    """Return addresses, null where one holds personal data: half an address leads nowhere.
+
+    Args:
+        run: The run.
+        values: string `[n]`, null where there is none.
+        langs: Languages of their documents.
+    """
+    if not run.job.personal_data.enabled or values.null_count == len(values):
+        return values
+    found = detect(values, langs, ner="off", key=run.pii_key)
+    holds = found.faults != 0
+    kinds = found.spans["entity_type"].cast(pa.string())
+    grave = pc.invert(pc.is_in(kinds, pa.array(_KEPT_TYPES))).to_numpy()
+    holds[found.spans["row"].to_numpy()[grave]] = True
+    return pc.if_else(pa.array(holds), None, values)

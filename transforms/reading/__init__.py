@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The strict reader: input files to record batches, every byte accounted for.
+
+Reading order: `splits` (what a file is, how it is cut), `reader` (one split to batches), `streams`
+(decompression that cannot end early), `window` (whole lines in memory), `jsonl` and `json_scan`
+(the JSON kernels), `parquet`.
+"""
+
+from .limits import ReadLimits as ReadLimits
+from .reader import ReadTally as ReadTally
+from .reader import SplitReader as SplitReader
+from .splits import FileFacts as FileFacts
+from .splits import Split as Split
+from .splits import check_same_types as check_same_types
+from .splits import inspect_file as inspect_file
+from .splits import plan_splits as plan_splits
+from .splits import printable as printable

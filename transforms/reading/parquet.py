@@ -1,0 +1,360 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Inspect Parquet files and read the mapped columns of their row groups as Arrow batches.
+
+Parquet from outside is hostile until shown otherwise: the footer is held against limits before a
+parser sees it, extension types are refused unread (one ran code while a schema was parsed:
+CVE-2026-41486), page checksums are verified, and string columns are checked for UTF-8, which the
+format promises and no reader verifies.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numba import njit
+
+from ...schemas.errors import InputError
+from ...schemas.reasons import Reason
+from .footer import has_extension_type, page_bytes, schema_shape
+from .json_scan import is_utf8
+from .limits import MIB, ReadLimits
+from .streams import StreamFault
+
+_MAGIC = b"PAR1"
+_ENCRYPTED = b"PARE"
+
+# What pyarrow raises for damaged files; messages are dropped, they may quote content.
+_DAMAGE = (pa.ArrowException, OSError, ValueError, OverflowError)
+
+MAX_FOOTER_BYTES = 64 * MIB
+MAX_COLUMNS = 10_000
+MAX_ROW_GROUPS = 100_000
+MAX_NESTING = 64
+MAX_DICTIONARY_BYTES = 64 * MIB
+"""Hostile case 34. Ordinary corpora have tens of columns, a few levels, fewer than 10,000 row
+groups; writers give up a dictionary page at 1 MiB (parquet-java, Arrow C++ defaults)."""
+
+# Bytes that one read of a row group may unfold to: rows times the largest value of a dictionary.
+_READ_BYTES = 256 * MIB
+
+# Enough for the fields of a page header up to its uncompressed size.
+_PAGE_HEADER_BYTES = 32
+
+
+@dataclass(frozen=True)
+class ParquetFacts:
+    """Row groups and columns of one Parquet file.
+
+    Args:
+        group_rows: Rows of each row group.
+        group_bytes: Uncompressed bytes of each row group.
+        types: Arrow type of each mapped column by its path, dots into structs; every type that can
+            hold text is `string`, a name that appears twice is `ambiguous`.
+    """
+
+    group_rows: tuple[int, ...]
+    group_bytes: tuple[int, ...]
+    types: dict[str, str]
+
+
+def open_parquet(path: str, label: str) -> pq.ParquetFile:
+    """Open a Parquet file whose footer passed the limits.
+
+    Args:
+        path: The file.
+        label: How messages name it.
+
+    Raises:
+        InputError: `corrupt_parquet`, `parquet_limit` or `extension_type_refused`.
+    """
+    _check_footer(path, label)
+    try:
+        metadata = pq.read_metadata(path)
+        _check_metadata(metadata, label)
+        return pq.ParquetFile(
+            path, metadata=metadata, page_checksum_verification=True, pre_buffer=False
+        )
+    except _DAMAGE:
+        raise _corrupt(label, "the footer cannot be read") from None
+
+
+def _corrupt(label: str, detail: str) -> InputError:
+    return InputError(f"{label}: corrupt_parquet: {detail}; replace the file")
+
+
+def _limit(label: str, what: str, most: int, got: int) -> InputError:
+    return InputError(f"{label}: parquet_limit: expected at most {most} {what}, got {got}")
+
+
+def _check_footer(path: str, label: str) -> None:
+    """Hold the frame and the schema's shape against the limits before any parser sees them."""
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        head = file.read(4)
+        file.seek(max(size - 8, 0))
+        tail = file.read(8)
+        if _ENCRYPTED in (head, tail[4:]):
+            raise _corrupt(label, "it is encrypted")
+        if head != _MAGIC or tail[4:] != _MAGIC:
+            raise _corrupt(label, f"expected PAR1 at both ends of {size} bytes")
+        (length,) = struct.unpack("<I", tail[:4])
+        if length == 0 or length > size - 12:
+            raise _corrupt(label, f"footer length {length} in a file of {size} bytes")
+        if length > MAX_FOOTER_BYTES:
+            raise _limit(label, "footer bytes", MAX_FOOTER_BYTES, length)
+        file.seek(size - 8 - length)
+        footer = file.read(length)
+    if has_extension_type(footer):
+        msg = (
+            f"{label}: extension_type_refused: a column has an Arrow extension type; "
+            "write plain types"
+        )
+        raise InputError(msg)
+    try:
+        # Each column needs its own element; groups add theirs.
+        elements, depth = schema_shape(footer, 2 * MAX_COLUMNS)
+    except ValueError:
+        raise _corrupt(label, "the footer cannot be read") from None
+    if elements > 2 * MAX_COLUMNS:
+        raise _limit(label, "schema elements", 2 * MAX_COLUMNS, elements)
+    if depth > MAX_NESTING:
+        raise _limit(label, "nested levels", MAX_NESTING, depth)
+
+
+def _check_metadata(metadata: pq.FileMetaData, label: str) -> None:
+    if metadata.num_columns > MAX_COLUMNS:
+        raise _limit(label, "columns", MAX_COLUMNS, metadata.num_columns)
+    if metadata.num_row_groups > MAX_ROW_GROUPS:
+        raise _limit(label, "row groups", MAX_ROW_GROUPS, metadata.num_row_groups)
+
+
+def inspect_parquet(path: str, label: str, fields: Mapping[str, str]) -> ParquetFacts:
+    """Return the row groups and mapped columns of a file.
+
+    Args:
+        path: The file.
+        label: How messages name it.
+        fields: Column of `RECORDS` to column path.
+
+    Raises:
+        InputError: `corrupt_parquet`, `parquet_limit`, `extension_type_refused` or
+            `column_missing`.
+    """
+    with open_parquet(path, label) as file:
+        metadata = file.metadata
+        groups = [metadata.row_group(k) for k in range(metadata.num_row_groups)]
+        rows = tuple(group.num_rows for group in groups)
+        sizes = tuple(group.total_byte_size for group in groups)
+        types = _mapped_types(file.schema_arrow, label, fields)
+    if any(value < 0 for value in (*rows, *sizes)) or sum(rows) != metadata.num_rows:
+        raise _corrupt(label, "the row counts of its row groups do not add up")
+    if max(rows, default=0) >= 1 << 32:
+        raise _limit(label, "rows in a row group", (1 << 32) - 1, max(rows))
+    return ParquetFacts(rows, sizes, types)
+
+
+def _column_types(fields: Iterable[pa.Field], above: str = "") -> dict[str, str]:
+    """Return the type of each column and struct field by its path."""
+    types: dict[str, str] = {}
+    for field in fields:
+        path = above + field.name
+        found = {path: "string" if _is_text(field.type) else str(field.type)}
+        if pa.types.is_struct(field.type):
+            inner = [field.type.field(k) for k in range(field.type.num_fields)]
+            found |= _column_types(inner, path + ".")
+        for name, kind in found.items():
+            types[name] = "ambiguous" if name in types else kind
+    return types
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_string_view(kind)
+        or pa.types.is_null(kind)  # a column without any value
+    )
+
+
+def _mapped_types(schema: pa.Schema, label: str, fields: Mapping[str, str]) -> dict[str, str]:
+    types = _column_types(schema)
+    for column, path in fields.items():
+        if path not in types:
+            msg = f"{label}: column_missing: expected a column {path} (for {column}), there is none"
+            raise InputError(msg)
+    return {path: types[path] for path in fields.values()}
+
+
+def check_columns(files: Iterable[tuple[str, ParquetFacts]]) -> None:
+    """Refuse Parquet files that hold something else than strings in a mapped column.
+
+    Args:
+        files: `(label, facts)` of the files of one source.
+
+    Raises:
+        InputError: `column_type`, or `type_drift` where it is a string in one file and not in
+            another: both are named.
+    """
+    ordered = sorted(files, key=lambda file: file[0])
+    text: dict[str, str] = {}
+    for label, facts in ordered:
+        for path, kind in facts.types.items():
+            if kind == "string":
+                text.setdefault(path, label)
+    for label, facts in ordered:
+        for path, kind in facts.types.items():
+            if kind == "string":
+                continue
+            if path in text:
+                code, other = "type_drift", f" as in {text[path]}"
+            else:
+                code, other = "column_type", ""
+            msg = f"{label}: {code}: expected strings in column {path}{other}, got {kind}"
+            raise InputError(msg)
+
+
+def read_groups(
+    path: str, label: str, groups: range, fields: Mapping[str, str], limits: ReadLimits
+) -> Iterator[tuple[int, int, pa.RecordBatch]]:
+    """Yield `(row group, first row in it, batch)`; the batch has one string column a path.
+
+    Batches end after `limits.batch_rows` rows, `limits.batch_text_bytes` bytes of text, or the row
+    group.
+
+    Args:
+        path: The file.
+        label: How messages name it.
+        groups: Row groups to read.
+        fields: Column of `RECORDS` to column path.
+        limits: Bounds on the batches.
+
+    Raises:
+        InputError: The footer is damaged, or a mapped column is missing or no string.
+        StreamFault: `corrupt_parquet`; every good row before it was yielded.
+    """
+    paths = list(dict.fromkeys(fields.values()))
+    with open_parquet(path, label) as file, open(path, "rb") as raw:
+        types = _mapped_types(file.schema_arrow, label, fields)
+        check_columns([(label, ParquetFacts((), (), types))])
+        for group in groups:
+            first = 0
+            pieces = _read_pieces(file, raw.fileno(), group, paths, limits.batch_rows)
+            for batch in _rebatch(pieces, fields["text"], limits):
+                yield group, first, batch
+                first += batch.num_rows
+            if first != file.metadata.row_group(group).num_rows:
+                detail = f"row group {group} has {first} rows, the footer says otherwise"
+                raise StreamFault(Reason.CORRUPT_PARQUET, detail)
+
+
+def _read_pieces(
+    file: pq.ParquetFile, fd: int, group: int, paths: list[str], batch_rows: int
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a row group as plain strings, in pieces of bounded size."""
+    try:
+        rows = min(batch_rows, _bounded_rows(file.metadata.row_group(group), fd, set(paths)))
+        batches = file.iter_batches(
+            batch_size=rows, row_groups=[group], columns=paths, use_threads=False
+        )
+        for batch in batches:
+            columns = [_strings(batch, path) for path in paths]
+            yield pa.RecordBatch.from_arrays(columns, names=paths)
+    except _DAMAGE:
+        raise StreamFault(Reason.CORRUPT_PARQUET, f"row group {group} is damaged") from None
+
+
+def _bounded_rows(group: pq.RowGroupMetaData, fd: int, paths: set[str]) -> int:
+    """Return how many rows can be read at once, whatever the dictionary pages hold.
+
+    A value of a dictionary is stored once and may be named by each row, so a small file can unfold
+    to any size; the header of the dictionary page says how large its values can be.
+    """
+    largest = 1
+    for column in (group.column(index) for index in range(group.num_columns)):
+        if column.path_in_schema not in paths:
+            continue
+        if column.has_dictionary_page and column.dictionary_page_offset:
+            size = page_bytes(os.pread(fd, _PAGE_HEADER_BYTES, column.dictionary_page_offset))
+            if not 0 <= size <= MAX_DICTIONARY_BYTES:
+                raise ValueError
+            largest += size
+        largest += max(column.total_uncompressed_size, 0) // max(group.num_rows, 1)
+    return max(1, _READ_BYTES // largest)
+
+
+def _rebatch(
+    pieces: Iterable[pa.RecordBatch], text: str, limits: ReadLimits
+) -> Iterator[pa.RecordBatch]:
+    """Join and cut batches to the limits; at a fault, give what came before it first."""
+    held: list[pa.RecordBatch] = []
+    rows = size = 0
+    fault = None
+    try:
+        for piece in pieces:
+            rest = piece
+            while rest.num_rows:
+                offsets = _offsets(rest[text]).astype(np.int64)
+                room = offsets[0] + limits.batch_text_bytes - size
+                fitting = int(np.searchsorted(offsets, room, side="right")) - 1
+                count = min(max(fitting, 0 if held else 1), limits.batch_rows - rows)
+                if count > 0:
+                    held.append(rest.slice(0, count))
+                    rows += count
+                    size += int(offsets[min(count, rest.num_rows)] - offsets[0])
+                    rest = rest.slice(count)
+                if rest.num_rows:
+                    yield pa.concat_batches(held)
+                    held = []
+                    rows = size = 0
+    except StreamFault as found:
+        fault = found
+    if held:
+        yield pa.concat_batches(held)
+    if fault is not None:
+        raise fault
+
+
+def _offsets(column: pa.StringArray) -> npt.NDArray[np.int32]:
+    start = column.offset
+    return np.frombuffer(column.buffers()[1], dtype=np.int32)[start : start + len(column) + 1]
+
+
+def _strings(batch: pa.RecordBatch, path: str) -> pa.StringArray:
+    """Return a column, or a field inside structs, as plain strings."""
+    if path in batch.schema.names:
+        column = batch.column(path)
+    else:
+        name, *inner = path.split(".")
+        column = batch.column(name)
+        for part in inner:
+            column = pc.struct_field(column, part)
+    return column if pa.types.is_string(column.type) else column.cast(pa.string())
+
+
+@njit(cache=True, nogil=True)
+def _mark_bad_utf8(data, offsets, valid, bad):  # type: ignore[no-untyped-def]
+    """Set `bad[row]` where a value is no UTF-8."""
+    for row in range(bad.size):
+        if valid[row] and not is_utf8(data, offsets[row], offsets[row + 1]):
+            bad[row] = True
+
+
+def invalid_utf8_rows(column: pa.StringArray) -> npt.NDArray[np.bool_]:
+    """Return where the bytes of a string column are no UTF-8."""
+    bad = np.zeros(len(column), dtype=np.bool_)
+    if column.null_count < len(column):
+        data = column.buffers()[2]
+        content = np.frombuffer(data or b"", dtype=np.uint8)
+        valid = column.is_valid().to_numpy(zero_copy_only=False)
+        _mark_bad_utf8(content, _offsets(column), valid, bad)
+    return bad

@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Look at input files and cut them into splits, in an order that does not depend on the caller.
+
+What a file is, is decided by its first bytes and never by its name (a file without any byte
+excepted: there only the name is left). Anything that is neither JSON lines, plain or compressed,
+nor Parquet is refused before a job starts.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from ...schemas.errors import InputError
+from .limits import ReadLimits
+from .parquet import ParquetFacts, check_columns, inspect_parquet
+from .streams import MEMBER_MAGIC, StreamFault, open_source
+
+Format = Literal["jsonl", "parquet"]
+Codec = Literal["none", "gzip", "zstd", "bz2", "xz"]
+
+_HEAD = 4096
+
+_SUFFIXES: dict[str, Codec] = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz"}
+
+# Containers that are often mistaken for JSON lines; never opened, nothing is extracted.
+_CONTAINERS: tuple[tuple[bytes, str], ...] = (
+    (b"PK\x03\x04", "zip"),
+    (b"PK\x05\x06", "zip"),
+    (b"PK\x07\x08", "zip"),
+    (b"7z\xbc\xaf\x27\x1c", "7z"),
+    (b"Rar!\x1a\x07", "rar"),
+    (b"\x04\x22\x4d\x18", "lz4"),
+    (b"\xff\x06\x00\x00sNaPpY", "snappy"),
+    (b"\x1f\x9d", "compress (.Z)"),
+    (b"LZIP", "lzip"),
+    (b"\x5d\x00\x00", "lzma without container"),
+    (b"ARROW1", "Arrow IPC"),
+    (b"FEA1", "Feather"),
+    (b"Obj\x01", "Avro"),
+    (b"ORC", "ORC"),
+    (b"SQLite format 3\x00", "SQLite"),
+    (b"\x89HDF", "HDF5"),
+    (b"%PDF", "PDF"),
+    (b"\xff\xfe", "UTF-16 text"),
+    (b"\xfe\xff", "UTF-16 text"),
+)
+_TAR_MAGIC = slice(257, 262)
+
+
+@dataclass(frozen=True)
+class Split:
+    """A part of one input file that one worker reads: plain data, JSON-able.
+
+    Args:
+        number: Position in canonical order, from 0.
+        source: Name of the declared source.
+        label: Path as the manifest shows it, relative.
+        path: Path to open.
+        format: `jsonl` or `parquet`.
+        codec: Compression of a JSONL file.
+        start: First byte of the range (plain JSONL) or first row group (Parquet), else 0.
+        end: Byte after the range or row group after the last one; -1 for a whole stream.
+        file_bytes: Size of the file.
+        file_sha256: SHA-256 of the file, hexadecimal.
+    """
+
+    number: int
+    source: str
+    label: str
+    path: str
+    format: Format
+    codec: Codec
+    start: int
+    end: int
+    file_bytes: int
+    file_sha256: str
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What was found out about one input file.
+
+    Args:
+        format: `jsonl` or `parquet`.
+        codec: Compression of a JSONL file; `none` for Parquet.
+        bytes: Size.
+        sha256: SHA-256, hexadecimal.
+        mtime_ns: Time of last change, nanoseconds.
+        parquet: Row groups and columns, None for JSONL.
+    """
+
+    format: Format
+    codec: Codec
+    bytes: int
+    sha256: str
+    mtime_ns: int
+    parquet: ParquetFacts | None = None
+
+
+def printable(path: str) -> str:
+    r"""Return a path that is safe in a one-line message: controls and lone bytes escaped.
+
+    >>> printable("a\nb.jsonl")
+    'a\\nb.jsonl'
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in path)
+
+
+def inspect_file(
+    path: str | os.PathLike[str],
+    *,
+    format: Literal["auto", "jsonl", "parquet"] = "auto",  # noqa: A002 - the job file's word
+    fields: Mapping[str, str] | None = None,
+    limits: ReadLimits | None = None,
+) -> FileFacts:
+    """Return what a file is, its size and its SHA-256; refuse what cannot be an input.
+
+    Args:
+        path: A regular file.
+        format: What it must be; `auto` takes what its bytes say.
+        fields: Column of `RECORDS` to input field; Parquet must have those columns, and
+            `check_same_types` judges their types.
+        limits: Bounds, for a look at the first decompressed bytes.
+
+    Raises:
+        InputError: `not_a_file`, `unreadable`, `unsupported_container`, `unexpected_format`,
+            `input_changed`, `corrupt_parquet`, `extension_type_refused`, `parquet_limit` or
+            `column_missing`, after the path.
+    """
+    path = os.fspath(path)
+    shown = printable(path)
+    try:
+        before = os.stat(path)
+        if not stat.S_ISREG(before.st_mode):
+            kind = _kind_of(before.st_mode)
+            msg = f"{shown}: not_a_file: expected a regular file, got a {kind}"
+            raise InputError(msg)
+        digest = hashlib.sha256()
+        # O_NONBLOCK: should the file become a pipe after the look above, opening it cannot hang.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as file:
+            head = file.read(_HEAD)
+            digest.update(head)
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+            after = os.fstat(file.fileno())
+    except OSError as error:
+        cause = errno.errorcode.get(error.errno or 0, "unknown cause")
+        msg = f"{shown}: unreadable: the system says {cause}; check that it exists and its rights"
+        raise InputError(msg) from None
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        msg = f"{shown}: input_changed: it was written to while it was read; wait, then run again"
+        raise InputError(msg)
+    found, codec = _sniff(path, head, after.st_size)
+    if format not in ("auto", found):
+        msg = f"{shown}: unexpected_format: expected {format}, its bytes say {found}"
+        raise InputError(msg)
+    if codec != "none":
+        _refuse_packed_container(path, codec, after.st_size, limits or ReadLimits())
+    parquet = inspect_parquet(path, shown, fields or {}) if found == "parquet" else None
+    return FileFacts(found, codec, after.st_size, digest.hexdigest(), after.st_mtime_ns, parquet)
+
+
+def _kind_of(mode: int) -> str:
+    kinds = {
+        stat.S_IFDIR: "directory",
+        stat.S_IFIFO: "pipe",
+        stat.S_IFSOCK: "socket",
+        stat.S_IFCHR: "device",
+        stat.S_IFBLK: "device",
+    }
+    return kinds.get(stat.S_IFMT(mode), "special file")
+
+
+def _sniff(path: str, head: bytes, size: int) -> tuple[Format, Codec]:
+    """Return format and codec by the first bytes."""
+    if size == 0:
+        suffix = os.path.splitext(path)[1].lower()
+        if suffix == ".parquet":
+            return "parquet", "none"
+        return "jsonl", _SUFFIXES.get(suffix, "none")
+    _refuse_container(printable(path), head)
+    if head.startswith((b"PAR1", b"PARE")):
+        return "parquet", "none"
+    for codec, magics in MEMBER_MAGIC.items():
+        if head.startswith(magics):
+            return "jsonl", codec  # type: ignore[return-value]
+        # A file cut inside its magic; `B`, `(` or `P` alone may as well be a bad line of text.
+        if not head.isascii() or head[0] < 9:  # noqa: PLR2004 - below TAB: no text
+            if any(magic.startswith(head) for magic in magics):
+                return "jsonl", codec  # type: ignore[return-value]
+    if head[:1] == b"\x1f":
+        return "jsonl", "gzip"
+    return "jsonl", "none"
+
+
+def _refuse_container(shown: str, head: bytes) -> None:
+    """Raise for bytes that are known to be another format, or clearly no text."""
+    kind = next((name for magic, name in _CONTAINERS if head.startswith(magic)), None)
+    if head[_TAR_MAGIC] == b"ustar":
+        kind = "tar"
+    if kind is None and b"\0" in head and not head.startswith(_KNOWN) and head.lstrip()[:1] != b"{":
+        kind = "binary"
+    if kind is not None:
+        msg = (
+            f"{shown}: unsupported_container: its bytes are {kind}; expected JSON lines "
+            "(plain, gzip, zstd, bz2, xz) or Parquet"
+        )
+        raise InputError(msg)
+
+
+_KNOWN = (b"PAR1", b"PARE", b"\x1f", *(m for magics in MEMBER_MAGIC.values() for m in magics))
+
+
+def _refuse_packed_container(path: str, codec: Codec, size: int, limits: ReadLimits) -> None:
+    """Raise when the decompressed bytes are a container, such as a `.tar.gz`."""
+    view = bytearray(_HEAD)
+    with open(path, "rb") as file:
+        try:
+            count = open_source(file, codec, 0, -1, size, limits).read_into(memoryview(view))
+        except StreamFault:
+            return  # the reader reports it with its place
+    head = bytes(view[:count])
+    if head.startswith(_KNOWN):
+        msg = (
+            f"{printable(path)}: unsupported_container: {codec} data inside is compressed again "
+            "or Parquet; expected JSON lines"
+        )
+        raise InputError(msg)
+    if head:
+        _refuse_container(printable(path), head)
+
+
+def plan_splits(
+    files: Iterable[tuple[str, str, str | os.PathLike[str], FileFacts]],
+    *,
+    target_bytes: int = 32 << 20,
+) -> list[Split]:
+    """Cut files into splits, numbered in canonical order (source, label, start).
+
+    Plain JSONL is cut by bytes (a split owns the lines that start in its range), Parquet into runs
+    of row groups, a compressed file not at all.
+
+    Args:
+        files: `(source, label, path, facts)` of each file, in any order.
+        target_bytes: Size of a split (Parquet: uncompressed bytes).
+
+    Raises:
+        InputError: A (source, label) appears twice.
+        ValueError: `target_bytes` is not positive.
+    """
+    if target_bytes <= 0:
+        msg = f"target_bytes: expected a positive number, got {target_bytes}"
+        raise ValueError(msg)
+    splits: list[Split] = []
+    seen: set[tuple[str, str]] = set()
+    for source, label, path, facts in sorted(files, key=lambda file: file[:2]):
+        if (source, label) in seen:
+            msg = f"{printable(label)}: expected once in source {source}, got it twice"
+            raise InputError(msg)
+        seen.add((source, label))
+        for start, end in _ranges(facts, target_bytes):
+            splits.append(
+                Split(
+                    number=len(splits),
+                    source=source,
+                    label=label,
+                    path=os.fspath(path),
+                    format=facts.format,
+                    codec=facts.codec,
+                    start=start,
+                    end=end,
+                    file_bytes=facts.bytes,
+                    file_sha256=facts.sha256,
+                )
+            )
+    return splits
+
+
+def _ranges(facts: FileFacts, target_bytes: int) -> list[tuple[int, int]]:
+    if facts.parquet is not None:
+        ranges = []
+        start = held = 0
+        for group, size in enumerate(facts.parquet.group_bytes):
+            if held and held + size > target_bytes:
+                ranges.append((start, group))
+                start, held = group, 0
+            held += size
+        return [*ranges, (start, len(facts.parquet.group_bytes))]
+    if facts.codec != "none":
+        return [(0, -1)]
+    # Equal parts, so that the last one is not a sliver.
+    parts = max(1, -(-facts.bytes // target_bytes))
+    cuts = [facts.bytes * k // parts for k in range(parts + 1)]
+    return list(zip(cuts, cuts[1:], strict=False))
+
+
+def check_same_types(files: Iterable[tuple[str, FileFacts]]) -> None:
+    """Refuse Parquet files of one source that do not all hold strings in the mapped columns.
+
+    Args:
+        files: `(label, facts)` of the files of a source; JSONL ones are passed over, there each
+            record is judged.
+
+    Raises:
+        InputError: `column_type`, or `type_drift`, which names both files.
+    """
+    check_columns((printable(label), facts.parquet) for label, facts in files if facts.parquet)

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rights: hosts of URLs, opt-out lists, licences, and the state they resolve to."""
+
+from .licences import check_allowed, licence_allowed, normalise_licences, reconcile_licences
+from .lists import (
+    OptOutList,
+    load_list,
+    match_content,
+    match_domains,
+    match_readings,
+    match_urls,
+    match_values,
+    open_list,
+    save_list,
+)
+from .public_suffix import registrable_domains, suffix_list_digest
+from .resolve import allow_where, deny_where, resolve_rights, resolve_signals
+from .urls import parse_hosts, url_key
+
+__all__ = [
+    "OptOutList",
+    "allow_where",
+    "check_allowed",
+    "deny_where",
+    "licence_allowed",
+    "load_list",
+    "match_content",
+    "match_domains",
+    "match_readings",
+    "match_urls",
+    "match_values",
+    "normalise_licences",
+    "open_list",
+    "parse_hosts",
+    "reconcile_licences",
+    "registrable_domains",
+    "resolve_rights",
+    "resolve_signals",
+    "save_list",
+    "suffix_list_digest",
+    "url_key",
+]

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every worker needs to know of a run: the plan on disk, and what is loaded from it.
+
+The launcher writes `<work>/plan.json`; DoFns carry only its path, so they pickle to a few bytes
+and the key never travels. Keys, lists and models are loaded once in a process, on first use.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+from ..schemas.errors import ListError, ModelError, StageError
+from ..schemas.job import Job, ListKind, Source
+from .keys import Keyring, load_key
+from .language import LanguageModel
+from .models import ModelFile, bundled_model, verify_model
+from .pii import PiiModels
+from .policy import Rule, rules_of
+from .reading import ReadLimits, Split
+from .rights import OptOutList, load_list
+from .toxicity import ToxicityModels
+from .units import Workspace, fingerprint
+
+PLAN_FILE = "plan.json"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that was resolved before the run started; nothing in it is secret.
+
+    Args:
+        job: The job.
+        root: Folder of the job file.
+        work: Private folder of the run.
+        code_digest: Digest of the code and the libraries that shape the output.
+        key_id: Public name of the key, hexadecimal.
+        inputs: Facts of each input file, in canonical order.
+        splits: Splits, numbered from 0 in canonical order.
+        lists: Facts of each list, in the job's order; `sha256` and `entries` among them.
+        models: Facts of each model that measures.
+        toxicity_thresholds: Language to threshold.
+        bands: Bands of a signature; 0 = no near-duplicates.
+        rows: Rows of a band.
+    """
+
+    job: Job
+    root: str
+    work: str
+    code_digest: str
+    key_id: str
+    inputs: tuple[dict[str, Any], ...]
+    splits: tuple[Split, ...]
+    lists: tuple[dict[str, Any], ...]
+    models: tuple[dict[str, Any], ...]
+    toxicity_thresholds: dict[str, float]
+    bands: int
+    rows: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON-able copy."""
+        record = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        record["job"] = self.job.model_dump(mode="json")
+        record["splits"] = [asdict(split) for split in self.splits]
+        return record
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> Plan:
+        """Return the plan of a JSON-able copy."""
+        values = dict(record)
+        values["job"] = Job.model_validate(record["job"])
+        values["splits"] = tuple(Split(**split) for split in record["splits"])
+        for name in ("inputs", "lists", "models"):
+            values[name] = tuple(record[name])
+        return cls(**values)
+
+    def input_number(self, split: Split) -> int:
+        """Return the number of the file a split is part of."""
+        facts = ((item["source_id"], item["path"]) for item in self.inputs)
+        return list(facts).index((split.source, split.label))
+
+    def source(self, name: str) -> Source:
+        """Return the declaration of a source."""
+        return next(source for source in self.job.sources if source.name == name)
+
+    @property
+    def whole_fingerprint(self) -> str:
+        """Digest of everything that can change a release."""
+        record = self.as_dict()
+        del record["work"], record["root"], record["job"]["engine"]
+        for item in record["splits"]:
+            del item["path"]
+        return fingerprint(record)
+
+    def annotate_fingerprint(self, split: Split) -> str:
+        """Digest of everything that can change the annotations of one split.
+
+        Thresholds and policies are not in it: changing one does not read the text again.
+        """
+        job, source = self.job, self.source(split.source)
+        near = job.deduplication.near
+        return fingerprint(
+            self.code_digest,
+            self.key_id,
+            {**asdict(split), "path": None},
+            source.model_dump(mode="json"),
+            job.limits.model_dump(mode="json"),
+            job.on_bad_file,
+            job.language.enabled,
+            job.toxicity.enabled,
+            [job.personal_data.enabled, job.personal_data.entities, job.personal_data.min_score],
+            [item for item in self.lists if item["list_id"] in job.rights.lists],
+            job.rights.allow_licences,
+            self.models,
+            [near.num_perm, near.shingle_size, near.seed, self.bands, self.rows],
+        )
+
+
+class Run:
+    """A plan with what workers load from it.
+
+    Args:
+        plan: The plan.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.job = plan.job
+        self.workspace = Workspace(plan.work)
+        self.whole_fingerprint = plan.whole_fingerprint
+
+    def path(self, relative: str) -> Path:
+        """Return a path that the job file names."""
+        return Path(self.plan.root) / relative
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """The secret key."""
+        return load_key(self.path(self.job.key_file))
+
+    @cached_property
+    def text_key(self) -> bytes:
+        """Key of text hashes and document identifiers."""
+        return self.keyring.derive("text-hash/v1")
+
+    @cached_property
+    def shingle_key(self) -> bytes:
+        """Key of shingle hashes; the same for all releases that are to be compared."""
+        return self.keyring.derive("shingle/v1")
+
+    @cached_property
+    def url_key(self) -> bytes:
+        """Key of address hashes."""
+        return self.keyring.derive("url-hash/v1")
+
+    @cached_property
+    def pii_key(self) -> bytes:
+        """Master key of personal-data hashes; the detector derives one for each type."""
+        return self.keyring.derive("pii-link/v1", 32)
+
+    @cached_property
+    def limits(self) -> ReadLimits:
+        """Bounds on reading."""
+        return ReadLimits(**self.job.limits.model_dump())
+
+    @cached_property
+    def rules(self) -> tuple[Rule, ...]:
+        """Rules that look at one document."""
+        return rules_of(self.job, self.plan.toxicity_thresholds)
+
+    @cached_property
+    def lists(self) -> tuple[tuple[str, ListKind, OptOutList], ...]:
+        """Applied lists as (name, kind, list).
+
+        Raises:
+            ListError: A list is not the one that was planned with.
+        """
+        planned = {item["list_id"]: item["sha256"] for item in self.plan.lists}
+        loaded = []
+        for item in self.job.lists:
+            if item.name not in self.job.rights.lists:
+                continue
+            entries = load_list(self.path(item.path), item.kind.value, force=item.force)
+            if entries.sha256 != planned[item.name]:
+                raise ListError(f"list {item.name}: the file changed after the job was planned")
+            loaded.append((item.name, item.kind, entries))
+        return tuple(loaded)
+
+    def _model(self, name: str) -> ModelFile:
+        """Return a bundled model.
+
+        Raises:
+            ModelError: It is not the one that was planned with, or its file is damaged.
+        """
+        planned = next(item["sha256"] for item in self.plan.models if item["model"] == name)
+        model = bundled_model(name)
+        if model.sha256 != planned:
+            message = f"model {name}: planned with sha256 {planned}, this worker has {model.sha256}"
+            raise ModelError(message)
+        verify_model(model)
+        return model
+
+    @cached_property
+    def language_model(self) -> LanguageModel:
+        """The language model, its digest verified."""
+        return LanguageModel(self._model("lid.176"))
+
+    @cached_property
+    def toxicity_models(self) -> ToxicityModels:
+        """The toxicity models, their digests verified."""
+        names = [item["model"] for item in self.plan.models if item["task"] == "toxicity"]
+        models = [self._model(name) for name in names]
+        return ToxicityModels({code: model for model in models for code in model.languages})
+
+    @cached_property
+    def pii_models(self) -> PiiModels:
+        """The named-entity models."""
+        return PiiModels.load()
+
+
+@lru_cache(maxsize=4)
+def load_run(plan_path: str, digest: str) -> Run:
+    """Load a run once in a process.
+
+    Args:
+        plan_path: The plan on disk.
+        digest: Fingerprint of the plan; tells successive plans at one path apart.
+    """
+    run = Run(Plan.from_dict(json.loads(Path(plan_path).read_bytes())))
+    if run.whole_fingerprint != digest:
+        message = f"plan {plan_path}: changed while the job was running"
+        raise StageError(message)
+    return run

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Screen one split: apply the rules that look at one document, and send identities onward.
+
+A document that a rule removes still goes on, marked ineligible, so that its copies are found; it
+can never be the reason to remove another one. Outputs: `screened` and the parcels `identities`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..schemas.reasons import RightsState
+from ..schemas.staged import IDENTITIES, U64, required
+from .exact import priorities
+from .exchange import write_parcels
+from .policy import judge
+from .reading import Split
+from .run_state import Run
+from .storage import read_ipc
+from .units import UnitOutputs
+
+STAGE = "screen"
+
+SCREENED = pa.schema(
+    [
+        required("ref", U64),
+        required("priority_hi", U64),
+        required("priority_lo", U64),
+        required("eligible", pa.bool_()),
+        required("denied", pa.bool_()),
+    ]
+)
+"""How good a representative each document is; faulty records are not in it."""
+
+_NO_DATE = np.iinfo(np.int32).max
+_RIGHTS_RANK = {RightsState.ALLOW: 0, RightsState.UNKNOWN: 1, RightsState.DENY: 2}
+
+
+def top_bits(values: npt.NDArray[np.uint64], partitions: int) -> npt.NDArray[np.int64]:
+    """Return the partition of each hash: its top 16 bits, scaled.
+
+    Args:
+        values: Evenly spread hashes, `[n]`.
+        partitions: In [1, 4096]; from the job, never from the number of workers.
+    """
+    high = (values >> np.uint64(48)).astype(np.int64)
+    return high * partitions >> 16
+
+
+def screen_split(run: Run, split: Split, annotations: str, out: UnitOutputs) -> None:
+    """Apply the rules of one document to a split.
+
+    Args:
+        run: The run.
+        split: The split.
+        annotations: Its annotations.
+        out: Where the outputs go.
+    """
+    table = read_ipc(annotations)
+    table = table.filter(pc.equal(table["fault"], 0))
+    verdict = judge(run.rules, table)
+    state = table["rights_state"]
+    rank = np.zeros(table.num_rows, dtype=np.uint8)
+    for value, number in _RIGHTS_RANK.items():
+        rank[pc.equal(state, value.value).to_numpy()] = number
+    high, low = priorities(
+        rank,
+        pc.equal(table["licence"], "unknown").to_numpy(),
+        run.plan.source(split.source).rank,
+        table["tokens"].to_numpy(),
+        pc.fill_null(table["published"].cast(pa.int32()), _NO_DATE).to_numpy(),
+    )
+    ref = (np.uint64(split.number) << np.uint64(32)) | table["row"].to_numpy().astype(np.uint64)
+    columns = {
+        "ref": ref,
+        "priority_hi": high,
+        "priority_lo": low,
+        "eligible": verdict.reason == 0,
+        "denied": rank == _RIGHTS_RANK[RightsState.DENY],
+    }
+    screened = pa.table([columns[name] for name in SCREENED.names], schema=SCREENED)
+    out.write_ipc("screened", SCREENED, screened.to_batches())
+    for name in ("text_hi", "text_lo", "id_hi", "id_lo"):
+        columns[name] = table[name].to_numpy()
+    identities = pa.table([columns[name] for name in IDENTITIES.names], schema=IDENTITIES)
+    partition = top_bits(columns["text_hi"], run.job.partitioning.exchange_partitions)
+    write_parcels(out, "identities", IDENTITIES, identities, partition)

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stages of a job as resumable units: which outputs of which former unit each one takes.
+
+    annotate (split)      read and measure                              -> annotations, bands, spans
+    screen   (split)      rules that look at one document               -> identities, by text hash
+    group    (partition)  exact copies and final identifiers            -> exact, by split
+    propose  (split)      band hashes of exact leaders                  -> bands, by band hash
+    connect  (partition)  documents that share a band                   -> edges, to one
+    join     (one)        connected components                          -> memberships, by split
+    collect  (split)      shingle sets of candidates                    -> candidates, by component
+    verify   (partition)  true Jaccard                                  -> near, by split
+    finalize (split)      decide, redact, write                         -> parts of the release
+    settle   (split)      the same again, where a witness had to fall   -> parts of the release
+
+Nothing here knows Beam: the same functions, called in order, are a job without an engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import partial
+
+import numpy as np
+
+from ..schemas.staged import EXACT, IDENTITIES
+from .annotate import annotate_split
+from .exact import group_exact
+from .exchange import Received, gather, write_parcels
+from .finalize import finalize_split
+from .near import collect_split, connect_partition, join_forests, propose_split, verify_partition
+from .run_state import Run
+from .screen import screen_split
+from .units import Compute, Marker, UnitOutputs, fingerprint
+
+STAGES = (
+    "annotate",
+    "screen",
+    "group",
+    "propose",
+    "connect",
+    "join",
+    "collect",
+    "verify",
+    "finalize",
+    "settle",
+)
+"""Stage names in order."""
+
+
+def _run(run: Run, stage: str, number: int, compute: Compute, *extra: object) -> Marker:
+    digest = fingerprint(run.whole_fingerprint, stage, *extra)
+    return run.workspace.run_unit(stage, number, digest, compute)
+
+
+def _path(run: Run, stage: str, number: int, output: str) -> str:
+    return run.workspace.marker(stage, number).path(output)
+
+
+def annotate(run: Run, number: int) -> Marker:
+    """Measure one split."""
+    split = run.plan.splits[number]
+    digest = run.plan.annotate_fingerprint(split)
+    return run.workspace.run_unit(
+        "annotate", number, digest, partial(annotate_split, run, split)
+    )
+
+
+def screen(run: Run, number: int) -> str:
+    """Apply the rules of one document; return the parcels of identities."""
+    annotations = _path(run, "annotate", number, "annotations")
+    compute = partial(screen_split, run, run.plan.splits[number], annotations)
+    return _run(run, "screen", number, compute).path("identities")
+
+
+def group(run: Run, number: int, received: Received) -> str:
+    """Resolve exact groups; return the parcels of answers."""
+    return _run(run, "group", number, partial(_group, run, received)).path("exact")
+
+
+def _group(run: Run, received: Received, out: UnitOutputs) -> None:
+    members = gather(received, "identities", IDENTITIES, ["ref"])
+    answers = group_exact(
+        members,
+        run.text_key,
+        remove=run.job.deduplication.exact,
+        deny_copies=run.job.rights.optout_copies == "remove",
+    )
+    partition = (answers["ref"].to_numpy() >> np.uint64(32)).astype(np.int64)
+    write_parcels(out, "exact", EXACT, answers, partition)
+
+
+def propose(run: Run, number: int, received: Received) -> str:
+    """Send band hashes; return their parcels."""
+    bands = _path(run, "annotate", number, "bands")
+    compute = partial(propose_split, run, run.plan.splits[number], bands, received)
+    return _run(run, "propose", number, compute).path("bands")
+
+
+def connect(run: Run, number: int, received: Received) -> str:
+    """Reduce buckets to a forest; return its parcels."""
+    return _run(run, "connect", number, partial(connect_partition, received)).path("edges")
+
+
+def join(run: Run, number: int, received: Received) -> str:
+    """Join forests to components; return the parcels of memberships."""
+    return _run(run, "join", number, partial(join_forests, received)).path("memberships")
+
+
+def collect(run: Run, number: int, received: Received) -> str:
+    """Fetch the shingle sets of candidates; return their parcels."""
+    compute = partial(
+        collect_split,
+        run,
+        run.plan.splits[number],
+        _path(run, "annotate", number, "annotations"),
+        _path(run, "screen", number, "screened"),
+        received,
+    )
+    return _run(run, "collect", number, compute).path("candidates")
+
+
+def verify(run: Run, number: int, received: Received) -> str:
+    """Decide near-duplicates; return the parcels of answers."""
+    return _run(run, "verify", number, partial(verify_partition, run, received)).path("near")
+
+
+def finalize(run: Run, number: int, received: Received) -> Marker:
+    """Decide and write one split."""
+    return _finalize(run, "finalize", number, received, ())
+
+
+def settle(run: Run, number: int, received: Received, fallen: Sequence[int]) -> Marker:
+    """Decide and write one split again, whose witnesses had to be quarantined."""
+    return _finalize(run, "settle", number, received, fallen)
+
+
+def _finalize(
+    run: Run, stage: str, number: int, received: Received, fallen: Collection[int]
+) -> Marker:
+    compute = partial(
+        finalize_split,
+        run,
+        run.plan.splits[number],
+        _path(run, "annotate", number, "annotations"),
+        _path(run, "annotate", number, "spans"),
+        received,
+        fallen,
+    )
+    return _run(run, stage, number, compute, sorted(fallen))

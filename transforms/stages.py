@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stages of a job as PTransforms: each wires units of `stage_units`, and nothing more.
+
+Only split and partition numbers, file places and, with the `engine` exchange, small record
+batches cross a stage boundary. Workers get the path of the plan, never the key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.pvalue import AsList, PCollection
+
+from . import stage_units
+from .exchange import AnnouncePartitions, ExchangeBatches, Received
+from .finalize import witnesses
+from .run_state import Run, load_run
+
+Keyed = PCollection[tuple[int, object]]
+
+
+@dataclass(frozen=True)
+class RunRef:
+    """Where workers find the run.
+
+    Args:
+        plan_path: The plan on disk.
+        digest: Fingerprint of the plan.
+        way: `files` or `engine`.
+    """
+
+    plan_path: str
+    digest: str
+    way: str
+
+    def load(self) -> Run:
+        """Load the run, once in a process."""
+        return load_run(self.plan_path, self.digest)
+
+
+class _Each(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
+    """Run a unit for each number; give its parcels."""
+
+    def __init__(self, ref: RunRef, unit: Callable[[Run, int], str]) -> None:
+        self.ref, self.unit = ref, unit
+
+    def process(self, number: int) -> Iterator[str]:
+        """Run one unit."""
+        yield self.unit(self.ref.load(), number)
+
+
+class _Received(beam.DoFn):  # type: ignore[misc]
+    """Run a unit for each number with what was sent to it; give its parcels."""
+
+    def __init__(self, ref: RunRef, unit: Callable[[Run, int, Received], str]) -> None:
+        self.ref, self.unit = ref, unit
+
+    def process(self, element: tuple[int, Iterable[Any]]) -> Iterator[str]:
+        """Run one unit."""
+        number, received = element
+        yield self.unit(self.ref.load(), number, list(received))
+
+
+def _annotate(number: int, ref: RunRef) -> int:
+    return stage_units.annotate(ref.load(), number).number
+
+
+@dataclass
+class AnnotateSplits(beam.PTransform[PCollection[int], PCollection[int]]):
+    """Read and measure every split.
+
+    Args:
+        ref: The run.
+    """
+
+    ref: RunRef
+
+    def expand(self, splits: PCollection[int]) -> PCollection[int]:
+        """Spread the splits over the workers, then measure."""
+        return (
+            splits
+            | "Spread" >> beam.Reshuffle()
+            | "Annotate" >> beam.Map(_annotate, self.ref).with_output_types(int)
+        )
+
+
+@dataclass
+class GroupExactCopies(beam.PTransform[PCollection[int], Keyed]):
+    """Screen the annotated splits, group equal texts, and answer by split.
+
+    Args:
+        ref: The run.
+    """
+
+    ref: RunRef
+
+    def expand(self, annotated: PCollection[int]) -> Keyed:
+        """Wire screen -> exchange by text hash -> group -> exchange by split."""
+        return (
+            annotated
+            | "Screen" >> beam.ParDo(_Each(self.ref, stage_units.screen)).with_output_types(str)
+            | "ByText" >> ExchangeBatches(self.ref.way)
+            | "GroupTexts" >> beam.GroupByKey()
+            | "Group" >> beam.ParDo(_Received(self.ref, stage_units.group)).with_output_types(str)
+            | "BySplit" >> ExchangeBatches(self.ref.way)
+        )
+
+
+@dataclass
+class FindNearCopies(beam.PTransform[Keyed, Keyed]):
+    """Propose near-duplicates by band, verify them, and answer by split.
+
+    Takes the answers of the exact stage, every split announced.
+
+    Args:
+        ref: The run.
+    """
+
+    ref: RunRef
+
+    def expand(self, exact: Keyed) -> Keyed:
+        """Wire propose -> connect -> join -> collect -> verify, with an exchange between each."""
+        ref, way = self.ref, self.ref.way
+        memberships = (
+            exact
+            | "GroupSplits" >> beam.GroupByKey()
+            | "Propose" >> beam.ParDo(_Received(ref, stage_units.propose)).with_output_types(str)
+            | "ByBand" >> ExchangeBatches(way)
+            | "GroupBands" >> beam.GroupByKey()
+            | "Connect" >> beam.ParDo(_Received(ref, stage_units.connect)).with_output_types(str)
+            | "ToOne" >> ExchangeBatches(way)
+            | "GroupForests" >> beam.GroupByKey()
+            | "Join" >> beam.ParDo(_Received(ref, stage_units.join)).with_output_types(str)
+            | "MembersBySplit" >> ExchangeBatches(way)
+        )
+        return (
+            (exact, memberships)
+            | "Both" >> beam.Flatten()
+            | "GroupMembers" >> beam.GroupByKey()
+            | "Collect" >> beam.ParDo(_Received(ref, stage_units.collect)).with_output_types(str)
+            | "ByComponent" >> ExchangeBatches(way)
+            | "GroupComponents" >> beam.GroupByKey()
+            | "Verify" >> beam.ParDo(_Received(ref, stage_units.verify)).with_output_types(str)
+            | "BySplit" >> ExchangeBatches(way)
+        )
+
+
+class _Finalize(beam.DoFn):  # type: ignore[misc]
+    """Write a split; tell which of its survivors fell."""
+
+    def __init__(self, ref: RunRef) -> None:
+        self.ref = ref
+
+    def process(self, element: tuple[int, Iterable[Any]]) -> Iterator[int]:
+        """Run one unit."""
+        number, received = element
+        marker = stage_units.finalize(self.ref.load(), number, list(received))
+        yield from marker.stats["fallen"]
+
+
+class _Settle(beam.DoFn):  # type: ignore[misc]
+    """Write a split again if one of its witnesses fell; else it stands."""
+
+    def __init__(self, ref: RunRef) -> None:
+        self.ref = ref
+
+    def process(
+        self, element: tuple[int, Iterable[Any]], fallen: list[int]
+    ) -> Iterator[int]:
+        """Run one unit where needed."""
+        number, received = element
+        values = list(received)
+        concerned = witnesses(values).intersection(fallen) if fallen else set()
+        if concerned:
+            stage_units.settle(self.ref.load(), number, values, sorted(concerned))
+            yield number
+
+
+@dataclass
+class FinalizeSplits(beam.PTransform[Keyed, PCollection[int]]):
+    """Decide, redact and write every split; write again those whose witnesses fell.
+
+    Takes the answers of the exact and near stages, every split announced; gives the numbers of the
+    splits that were written again.
+
+    Args:
+        ref: The run.
+    """
+
+    ref: RunRef
+
+    def expand(self, answers: Keyed) -> PCollection[int]:
+        """Wire finalize -> the fallen, as a side input -> settle."""
+        grouped = answers | "GroupAnswers" >> beam.GroupByKey()
+        fallen = grouped | "Finalize" >> beam.ParDo(_Finalize(self.ref)).with_output_types(int)
+        return grouped | "Settle" >> beam.ParDo(
+            _Settle(self.ref), AsList(fallen)
+        ).with_output_types(int)
+
+
+@dataclass
+class GovernCorpus(beam.PTransform[PCollection[int], PCollection[int]]):
+    """The whole job: split numbers in, the parts of a release on disk.
+
+    Args:
+        ref: The run.
+        near: Whether near-duplicates are looked for.
+    """
+
+    ref: RunRef
+    near: bool
+
+    def expand(self, splits: PCollection[int]) -> PCollection[int]:
+        """Wire the stages."""
+        annotated = splits | "AnnotateSplits" >> AnnotateSplits(self.ref)
+        every = annotated | "EverySplit" >> AnnouncePartitions(self.ref.way)
+        copies = annotated | "GroupExactCopies" >> GroupExactCopies(self.ref)
+        answers = (every, copies) | "Exact" >> beam.Flatten()
+        if self.near:
+            near = answers | "FindNearCopies" >> FindNearCopies(self.ref)
+            answers = (answers, near) | "ExactAndNear" >> beam.Flatten()
+        return answers | "FinalizeSplits" >> FinalizeSplits(self.ref)

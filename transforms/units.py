@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Units of work that survive a crash: compute once, write atomically, mark last.
+
+A unit is one stage applied to one split or one partition. Its outputs are written under their
+final names by temp + flush + rename; its marker comes last and holds a fingerprint of everything
+that could change the outputs, and the digest of each output. On the next run a unit whose marker
+has the same fingerprint and whose files are intact is not computed again; any other is.
+
+    <work>/<stage>/<number>.<output>.<arrow|parquet|...>
+    <work>/<stage>/<number>.json            the marker
+    <work>/failures/<stage>-<number>.json   class and message of what stopped a unit
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from ..schemas import errors
+from ..schemas.errors import MunimentError, StageError
+from .storage import (
+    CORPUS_ROW_GROUP_ROWS,
+    ROW_GROUP_ROWS,
+    FileFacts,
+    canonical_json,
+    make_private_folder,
+    sha256_file,
+    write_ipc,
+    write_json,
+    write_parquet,
+)
+
+
+def fingerprint(*parts: object) -> str:
+    """Return the SHA-256 of some JSON-able parts, hexadecimal."""
+    return hashlib.sha256(canonical_json(list(parts))).hexdigest()
+
+
+@dataclass(frozen=True)
+class Marker:
+    """What a finished unit left behind.
+
+    Args:
+        stage: Stage name.
+        number: Split or partition.
+        fingerprint: Digest of everything that could change the outputs.
+        outputs: Output name to the facts of its file.
+        stats: Counts the unit reported; JSON-able.
+        timings: Step name to (wall seconds, CPU seconds, bytes).
+    """
+
+    stage: str
+    number: int
+    fingerprint: str
+    outputs: Mapping[str, FileFacts]
+    stats: Mapping[str, Any]
+    timings: Mapping[str, tuple[float, float, int]]
+
+    def path(self, output: str) -> str:
+        """Return the file of an output."""
+        return self.outputs[output].path
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON of the marker."""
+        return {
+            "stage": self.stage,
+            "number": self.number,
+            "fingerprint": self.fingerprint,
+            "outputs": {name: facts.as_dict() for name, facts in self.outputs.items()},
+            "stats": dict(self.stats),
+            "timings": {name: list(value) for name, value in self.timings.items()},
+        }
+
+
+@dataclass
+class UnitOutputs:
+    """Where one unit writes; collects the facts of its files and its counts.
+
+    Args:
+        folder: Folder of the stage.
+        number: Split or partition.
+    """
+
+    folder: Path
+    number: int
+    files: dict[str, FileFacts] = field(default_factory=dict)
+    stats: dict[str, Any] = field(default_factory=dict)
+    timings: dict[str, list[float]] = field(default_factory=dict)
+
+    def path(self, name: str, extension: str) -> Path:
+        """Return the final path of an output."""
+        return self.folder / f"{self.number:05d}.{name}.{extension}"
+
+    def write_ipc(
+        self, name: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]
+    ) -> FileFacts:
+        """Write an output as an Arrow IPC file."""
+        return self.keep(name, write_ipc(self.path(name, "arrow"), schema, batches))
+
+    def write_parquet(
+        self, name: str, schema: pa.Schema, tables: Iterable[pa.Table], *, corpus: bool = False
+    ) -> FileFacts:
+        """Write an output as a Parquet file."""
+        rows = CORPUS_ROW_GROUP_ROWS if corpus else ROW_GROUP_ROWS
+        return self.keep(name, write_parquet(self.path(name, "parquet"), schema, tables, rows))
+
+    def keep(self, name: str, facts: FileFacts) -> FileFacts:
+        """Record a file that the unit wrote itself."""
+        self.files[name] = facts
+        return facts
+
+    @contextmanager
+    def timed(self, step: str, size: int = 0) -> Iterator[None]:
+        """Add the wall and CPU seconds of a block, and the bytes it treats, to a step."""
+        wall, cpu = time.perf_counter(), time.thread_time()
+        try:
+            yield
+        finally:
+            total = self.timings.setdefault(step, [0.0, 0.0, 0])
+            total[0] += time.perf_counter() - wall
+            total[1] += time.thread_time() - cpu
+            total[2] += size
+
+
+Compute = Callable[[UnitOutputs], None]
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The private folder of a run.
+
+    Args:
+        root: The folder; created with mode 0700.
+    """
+
+    root: str
+
+    def folder(self, stage: str) -> Path:
+        """Return the folder of a stage, created if missing."""
+        path = Path(self.root) / stage
+        if not path.is_dir():
+            make_private_folder(path)
+        return path
+
+    def markers(self, stage: str) -> list[Marker]:
+        """Return the markers of a stage by number."""
+        folder = Path(self.root) / stage
+        if not folder.is_dir():
+            return []
+        found = (_read_marker(path) for path in sorted(folder.glob("[0-9]*.json")))
+        return [marker for marker in found if marker is not None]
+
+    def marker(self, stage: str, number: int) -> Marker:
+        """Return the marker of a finished unit.
+
+        Raises:
+            StageError: The unit has not finished.
+        """
+        marker = _read_marker(Path(self.root) / stage / f"{number:05d}.json")
+        if marker is None:
+            message = f"{stage} {number}: its marker is missing or torn; run the job again"
+            raise StageError(message)
+        return marker
+
+    def run_unit(self, stage: str, number: int, unit_fingerprint: str, compute: Compute) -> Marker:
+        """Compute a unit, unless an intact result with the same fingerprint is there.
+
+        Args:
+            stage: Stage name.
+            number: Split or partition.
+            unit_fingerprint: Digest of everything that could change the outputs.
+            compute: Writes the outputs; must give the same bytes each time.
+
+        Returns:
+            The marker, read back or new.
+
+        Raises:
+            MunimentError: What `compute` raised on purpose; also noted in `failures/`, because
+                the engine between worker and launcher turns exceptions into text.
+            StageError: `compute` failed otherwise; the message names class and place only, since
+                the message of a foreign exception may hold document text.
+        """
+        folder = self.folder(stage)
+        marker_path = folder / f"{number:05d}.json"
+        marker = _read_marker(marker_path)
+        if marker and marker.fingerprint == unit_fingerprint and _intact(marker):
+            return marker
+        outputs = UnitOutputs(folder, number)
+        wall, cpu = time.perf_counter(), time.process_time()
+        try:
+            compute(outputs)
+        except MunimentError as error:
+            self._note_failure(stage, number, error)
+            raise
+        except MemoryError:
+            failure = StageError(f"{stage} {number}: out of memory")
+            self._note_failure(stage, number, failure)
+            raise failure from None
+        except Exception as error:  # noqa: BLE001  (turned into a typed error without its message)
+            frames = traceback.extract_tb(error.__traceback__)
+            place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
+            failure = StageError(f"{stage} {number}: {type(error).__name__} at {place}")
+            trace = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+            self._note_failure(stage, number, failure, trace)
+            raise failure from None
+        outputs.timings["total"] = [time.perf_counter() - wall, time.process_time() - cpu, 0]
+        marker = Marker(
+            stage,
+            number,
+            unit_fingerprint,
+            outputs.files,
+            outputs.stats,
+            {name: (wall, cpu, int(size)) for name, (wall, cpu, size) in outputs.timings.items()},
+        )
+        write_json(marker_path, marker.as_dict())
+        return marker
+
+    def failure(self) -> MunimentError | None:
+        """Return what stopped the first failed unit, as the error it was, or None."""
+        folder = Path(self.root) / "failures"
+        for path in sorted(folder.glob("*.json")) if folder.is_dir() else []:
+            record = json.loads(path.read_bytes())
+            kind = getattr(errors, record["class"], StageError)
+            return kind(record["message"])  # type: ignore[no-any-return]
+        return None
+
+    def forget_failures(self) -> None:
+        """Remove the notes of former failures."""
+        folder = Path(self.root) / "failures"
+        for path in folder.glob("*.json") if folder.is_dir() else []:
+            path.unlink()
+
+    def _note_failure(
+        self, stage: str, number: int, error: MunimentError, trace: list[str] | None = None
+    ) -> None:
+        note = {"class": type(error).__name__, "message": str(error), "trace": trace or []}
+        write_json(self.folder("failures") / f"{stage}-{number:05d}.json", note)
+
+
+def _read_marker(path: Path) -> Marker | None:
+    """Return a marker, or None if it is missing or torn: the unit is then computed again."""
+    try:
+        record = json.loads(path.read_bytes())
+        return Marker(
+            record["stage"],
+            record["number"],
+            record["fingerprint"],
+            {name: FileFacts(**facts) for name, facts in record["outputs"].items()},
+            record["stats"],
+            {name: tuple(value) for name, value in record["timings"].items()},
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _intact(marker: Marker) -> bool:
+    for facts in marker.outputs.values():
+        path = Path(facts.path)
+        if not path.is_file() or path.stat().st_size != facts.bytes:
+            return False
+        if sha256_file(path) != facts.sha256:
+            return False
+    return True
