@@ -41,8 +41,7 @@ DATA = Path(
     os.environ.get("MUNIMENT_SHARED_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
 )
 IDENTIFYING = frozenset(
-    "PERSON ADDRESS STREET_ADDRESS LOCATION GPE CREDIT_CARD PHONE_NUMBER EMAIL_ADDRESS US_SSN "
-    "IBAN_CODE US_DRIVER_LICENSE IP_ADDRESS ZIP_CODE".split()
+    ["PERSON", "ADDRESS", "STREET_ADDRESS", "LOCATION", "GPE", "CREDIT_CARD", "PHONE_NUMBER", "EMAIL_ADDRESS", "US_SSN", "IBAN_CODE", "US_DRIVER_LICENSE", "IP_ADDRESS", "ZIP_CODE"]
 )
 Gold = list[tuple[int, int, str]]
 
@@ -389,7 +388,7 @@ def _combining(value: str) -> str:
 
 
 def _between(extra: str) -> Callable[[str], str]:
-    return lambda v: extra.join(v)
+    return extra.join
 
 
 _TWINS = str.maketrans("aeopcyxi", "аеорсухі")

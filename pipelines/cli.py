@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,10 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..schemas.errors import JobError, MunimentError
+from ..schemas.errors import IntegrityError, JobError, MunimentError
+
+RELEASE = Path("release")
+"""Folder of a release where none is given."""
 
 _BEAM_FLAGS = {"ignore_unknown_options": True, "allow_extra_args": True}
 
@@ -31,6 +35,43 @@ def cli(verbose: int) -> None:
     logging.getLogger("muniment").setLevel(level)
 
 
+def _folder_and(words: tuple[str, ...], count: int, what: str) -> tuple[Path, tuple[str, ...]]:
+    """Split `[DIR] WORD...`: the folder may be left out."""
+    if len(words) not in {count, count + 1}:
+        message = f"expected [DIR]{' and ' + what if count else ''}, got {len(words)} arguments"
+        raise click.UsageError(message)
+    if len(words) > count:
+        return Path(words[0]), words[1:]
+    return RELEASE, words
+
+
+def _pairs(values: tuple[str, ...]) -> dict[str, str]:
+    """Read `name=value` arguments."""
+    split = [value.partition("=") for value in values]
+    for name, equals, _ in split:
+        if not equals:
+            message = f"--arg: expected NAME=VALUE, got {name!r}"
+            raise click.UsageError(message)
+    return {name: value for name, _, value in split}
+
+
+def _url_hasher(key_file: Path) -> Callable[[str], bytes]:
+    """Return what the run did to addresses: canonical form, then a keyed hash."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    from ..transforms.hashing import hashes_to_ids, siphash128  # noqa: PLC0415
+    from ..transforms.keys import load_key  # noqa: PLC0415
+    from ..transforms.rights import url_key  # noqa: PLC0415
+
+    key = load_key(key_file).derive("url-hash/v1")
+
+    def hash_url(url: str) -> bytes:
+        hashes = siphash128(url_key(pa.array([url], pa.string())), key)
+        return bytes(hashes_to_ids(hashes)[0].as_py())
+
+    return hash_url
+
+
 def _print_json(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, sort_keys=True))
 
@@ -41,7 +82,7 @@ def _print_json(value: Any) -> None:
     "--output",
     "-o",
     type=click.Path(path_type=Path, file_okay=False),
-    default=Path("release"),
+    default=RELEASE,
     show_default=True,
     help="Folder that holds the releases.",
 )
@@ -86,6 +127,125 @@ def run(
         click.echo(json.dumps(describe_plan(loaded, output, context.args), indent=1))
         return
     _print_json(run_job(loaded, output, context.args))
+
+
+@cli.command()
+@click.argument("words", nargs=-1, metavar="[DIR] [SQL]")
+@click.option("--named", metavar="NAME", help="Run a named query instead of SQL.")
+@click.option("--arg", "pairs", multiple=True, metavar="NAME=VALUE", help="Argument of it.")
+@click.option("--list", "listing", is_flag=True, help="List the named queries.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv", "parquet"]),
+    default="table",
+    show_default=True,
+    help="Form of the answer.",
+)
+@click.option("--with-corpus", is_flag=True, help="Make the kept texts a view, `corpus`.")
+def query(
+    words: tuple[str, ...],
+    named: str | None,
+    pairs: tuple[str, ...],
+    listing: bool,
+    form: str,
+    with_corpus: bool,
+) -> None:
+    """Ask the manifest of the release in DIR with SQL (DuckDB) or a named query.
+
+    Tables are views by their names: documents, decisions, duplicates, sources and so on.
+    """
+    from .named_queries import list_named  # noqa: PLC0415
+    from .query import run_named, run_query  # noqa: PLC0415
+    from .release import open_release  # noqa: PLC0415
+
+    if listing:
+        click.echo(list_named())
+        return
+    folder, rest = _folder_and(words, 0 if named else 1, "SQL")
+    release = open_release(folder)
+    if named:
+        run_named(release, named, _pairs(pairs), form)
+        return
+    run_query(release, rest[0], fmt=form, with_corpus=with_corpus)
+
+
+@cli.command()
+@click.argument("words", nargs=-1, metavar="[DIR] DOC_ID|URL")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@click.option(
+    "--key-file", type=click.Path(path_type=Path), help="Secret key; needed to look up a URL."
+)
+def explain(words: tuple[str, ...], form: str, key_file: Path | None) -> None:
+    """Say what became of a document, which rules fired, and what would have changed it."""
+    from .explain import explain as explain_document  # noqa: PLC0415
+    from .explain import render_text  # noqa: PLC0415
+    from .release import open_release  # noqa: PLC0415
+
+    folder, rest = _folder_and(words, 1, "DOC_ID or URL")
+    hasher = _url_hasher(key_file) if key_file else None
+    answer = explain_document(open_release(folder), rest[0], url_hasher=hasher)
+    if form == "json":
+        _print_json(answer)
+    else:
+        click.echo(render_text(answer))
+
+
+@cli.command()
+@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=RELEASE)
+def verify(folder: Path) -> None:
+    """Check every file of the release in DIR, and its books; name what is wrong."""
+    from .release import open_release  # noqa: PLC0415
+    from .verify import verify as verify_release  # noqa: PLC0415
+
+    release = open_release(folder)
+    faults = verify_release(release)
+    if faults:
+        for fault in faults[1:]:
+            click.echo(f"error: {fault}", err=True)
+        raise IntegrityError(str(faults[0]))
+    _print_json({"release": release.id, "files": len(release.listed), "verified": True})
+
+
+@cli.command()
+@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=RELEASE)
+@click.option("--format", "form", type=click.Choice(["md", "html"]), default="md")
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="File; default stdout.")
+def card(folder: Path, form: str, output: Path | None) -> None:
+    """Write the data card of the release in DIR: every number with the query behind it."""
+    from .card import render_card  # noqa: PLC0415
+    from .release import open_release  # noqa: PLC0415
+
+    text = render_card(open_release(folder), form)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        output.write_text(text, encoding="utf-8")
+
+
+@cli.command()
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("demo-out"),
+    show_default=True,
+    help="Folder for the corpus, the release and the card.",
+)
+def demo(output: Path) -> None:
+    """Govern the documents of the installed Python packages, start to finish; no network."""
+    from .demo import run_demo  # noqa: PLC0415
+
+    _print_json(run_demo(output))
+
+
+@cli.command()
+@click.argument("what", type=click.Choice(["job", "manifest"]))
+def schema(what: str) -> None:
+    """Print the reference of the job file, or of the manifest's tables, as Markdown."""
+    from .reference import render_job_reference, render_manifest_reference  # noqa: PLC0415
+
+    click.echo(render_job_reference() if what == "job" else render_manifest_reference(), nl=False)
 
 
 @cli.command()

@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -25,6 +28,8 @@ from ..transforms.units import Workspace
 SMALL_JOB_BYTES = 8 << 20
 """Inputs up to which one process is faster: starting two workers costs 3 to 6 s of imports and
 model loading, annotating 8 MiB with every stage on one core about as long."""
+
+WORKER_LOG = "worker.log"
 
 _LOG = logging.getLogger(__name__)
 
@@ -94,32 +99,44 @@ def _pipeline(plan: Plan, beam_arguments: Sequence[str]) -> beam.Pipeline:
         _LOG.info("runner %s", unknown.get("runner"))
         return beam.Pipeline(options=options)
     workers = local_workers(plan)
-    mode = "in_memory" if workers == 1 else "multi_processing"
-    _LOG.info("local runner: %s, %d worker(s), %d splits", mode, workers, len(plan.splits))
-    options = PipelineOptions(
-        [
-            *beam_arguments,
-            f"--direct_num_workers={workers}",
-            f"--direct_running_mode={mode}",
-            "--no_pipeline_type_check",
-        ]
-    )
-    return beam.Pipeline(runner=_local_runner(options), options=options)
+    _LOG.info("local runner: %d worker process(es), %d splits", workers, len(plan.splits))
+    options = PipelineOptions([*beam_arguments, f"--direct_num_workers={workers}"])
+    return beam.Pipeline(runner=_local_runner(options, plan, workers), options=options)
 
 
-def _local_runner(options: PipelineOptions) -> beam.runners.runner.PipelineRunner:
-    """Return the FnApiRunner with worker processes that receive the options."""
+def _local_runner(
+    options: PipelineOptions, plan: Plan, workers: int
+) -> beam.runners.runner.PipelineRunner:
+    """Return the FnApiRunner: inside this process, or with worker processes of its own."""
     from apache_beam.portability.api import beam_provision_api_pb2  # noqa: PLC0415
     from apache_beam.runners.portability.fn_api_runner import (  # noqa: PLC0415
         fn_runner,
         worker_handlers,
     )
     from apache_beam.runners.portability.portable_runner import JobServiceHandle  # noqa: PLC0415
+    from apache_beam.transforms.environments import SubprocessSDKEnvironment  # noqa: PLC0415
 
     # Without this a timer thread flushes a buffer that the worker is writing to, and rows vanish.
     worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
     encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
     provision = beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded)
+    environment = None
+    if workers > 1:
+        command = worker_command(Path(plan.work) / WORKER_LOG)
+        environment = SubprocessSDKEnvironment.from_command_string(command)
     return fn_runner.FnApiRunner(
-        provision_info=fn_runner.ExtendedProvisionInfo(provision)
+        default_environment=environment,
+        provision_info=fn_runner.ExtendedProvisionInfo(provision),
     )
+
+
+def worker_command(log: Path) -> str:
+    """Return the shell command of a worker process.
+
+    One thread a worker, since there is one worker a core; what libraries print goes to a file in
+    the private work folder, because it is not known to be free of document text.
+    """
+    one_thread = "OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1"
+    module = "apache_beam.runners.worker.sdk_worker_main"
+    python = shlex.quote(sys.executable)
+    return f"{one_thread} exec {python} -m {module} >>{shlex.quote(str(log))} 2>&1"

@@ -7,6 +7,7 @@ spells every field out. A test holds both equal to what this module makes.
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 import textwrap
@@ -110,8 +111,13 @@ def _row(name: str, info: FieldInfo, model: type[BaseModel]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
+@functools.cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
+
+
 def _field_type(model: type[BaseModel], name: str) -> str:
-    schema = model.model_json_schema()
+    schema = _schema(model)
     return _type(schema["properties"][name], schema.get("$defs", {}))
 
 
@@ -127,7 +133,7 @@ def _type(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
     if kind == "array":
         return f"list of {_type(schema['items'], definitions)}"
     if kind == "object":
-        entry = schema.get("additionalProperties") or schema["patternProperties"].popitem()[1]
+        (entry,) = schema["patternProperties"].values()
         return f"mapping of names to {_type(entry, definitions)}"
     if kind == "string":
         pattern = schema.get("pattern", "")
@@ -135,7 +141,7 @@ def _type(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
             return _one_of(pattern[2:-2].split("|"))
         return "date" if schema.get("format") == "date" else "text"
     if kind in ("integer", "number"):
-        return {"integer": "whole number"}.get(kind, kind) + _bounds(schema)
+        return ("whole number" if kind == "integer" else "number") + _bounds(schema)
     return {"boolean": "`true`, `false`", "null": "`null`"}[str(kind)]
 
 

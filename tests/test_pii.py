@@ -36,7 +36,8 @@ def found(text: str, **options: object) -> list[tuple[str, str]]:
     result = detect(pa.array([text]), pa.array(["en"]), key=KEY, **options)
     assert not result.faults.any()
     return [
-        (span["entity_type"], text[span["start"] : span["end"]]) for span in result.spans.to_pylist()
+        (span["entity_type"], text[span["start"] : span["end"]])
+        for span in result.spans.to_pylist()
     ]
 
 
@@ -109,7 +110,7 @@ STRUCTURED = [
 def test_structured_value_is_found_and_replaced(entity: str, carrier: str, value: str) -> None:
     text = carrier.format(value)
     hits = found(text)
-    assert any(kind == entity and value in span or span in value for kind, span in hits), hits
+    assert any((kind == entity and value in span) or span in value for kind, span in hits), hits
     if ENTITY[entity].action != "keep":
         assert value not in redacted(text)
 
@@ -186,7 +187,7 @@ DISGUISED = [
 @pytest.mark.parametrize("value", DISGUISED)
 def test_disguised_value_is_found_in_full(value: str) -> None:
     text = f"联系 {value} 谢谢"
-    assert redacted(text) in (f"联系 [PHONE] 谢谢", f"联系 [EMAIL] 谢谢", f"联系 [CARD] 谢谢")
+    assert redacted(text) in ("联系 [PHONE] 谢谢", "联系 [EMAIL] 谢谢", "联系 [CARD] 谢谢")
 
 
 def test_value_behind_a_bidi_override_faults_the_document_and_leaves_nothing() -> None:
@@ -297,8 +298,11 @@ def test_overlapping_hits_become_their_union() -> None:
 
 @pytest.mark.parametrize("action", ["placeholder", "mask", "hash", "surrogate"])
 def test_redacting_twice_changes_nothing(action: str) -> None:
-    policy = RedactionPolicy({entity.name: action for entity in ENTITIES})
-    text = "jane@example.com, +1 415-555-0132, 8.8.8.8 (IP), SSN 141-01-9056, 身份证11010519491231002X"
+    names = [entity.name for entity in ENTITIES if entity.action != "keep"]
+    policy = RedactionPolicy(dict.fromkeys(names, action))
+    text = (
+        "jane@example.com, +1 415-555-0132, 8.8.8.8 (IP), SSN 141-01-9056, 身份证11010519491231002X"
+    )
     once = redacted(text, policy)
     assert redacted(once, policy) == once
     assert "jane" not in once
@@ -334,7 +338,12 @@ def test_policy_reports_every_unknown_word() -> None:
 
 def test_document_counts_grade_and_minor_cues() -> None:
     texts = pa.array(
-        ["SSN 141-01-9056 and again 141-01-9056", "Tim, 9 years old, a@example.com", "1@example.com 今年9岁" + "。" * 400 + "王", "nothing"]
+        [
+            "SSN 141-01-9056 and again 141-01-9056",
+            "Tim, 9 years old, a@example.com",
+            "1@example.com 今年9岁" + "。" * 400 + "王",
+            "nothing",
+        ]
     )
     counts = document_counts(texts, detect_pii(texts, pa.array(["en"] * 4), key=KEY))
     assert counts.total.tolist() == [2, 1, 1, 0]
@@ -348,7 +357,14 @@ def test_every_pattern_names_a_known_type() -> None:
     assert len({entity.label for entity in ENTITIES}) == len(ENTITIES)
 
 
-VALUES = ["jane@example.com", "13800138000", "11010519491231002X", "4111 1111 1111 1111", "+1 415-555-0132", "GB82WEST12345698765432"]
+VALUES = [
+    "jane@example.com",
+    "13800138000",
+    "11010519491231002X",
+    "4111 1111 1111 1111",
+    "+1 415-555-0132",
+    "GB82WEST12345698765432",
+]
 
 
 @settings(max_examples=60, deadline=None)

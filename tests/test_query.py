@@ -236,7 +236,15 @@ TRUTH: dict[str, list[tuple[object, ...]]] = {
     # rank, domain, documents_in, tokens_in, tokens_out: the first of 7 crawled domains
     "eu-domains": [(1, "a.example", 4, 400, 198)],
     "eu-domains-sme": [(1, "a.example", 4, 400, 198)],
-    # lang, documents_in, removed, removal_rate, commonest_reason
+    # lang, documents_in, removed, removal_rate, commonest_reason (the first by name of equals)
+    "removal-by-language": [
+        ("fr", 1, 1, 1.0, "language_not_allowed"),
+        ("und", 1, 1, 1.0, "empty"),
+        ("en", 17, 8, 8 / 17, "dup_exact"),
+        ("de", 3, 1, 1 / 3, "dup_near"),
+        ("zh", 5, 1, 1 / 5, "optout_url"),
+    ],
+    # out_file, documents, tokens, text_bytes
     "corpus-files": [
         ("corpus/part-00000.parquet", 7, 698, 3500),
         ("corpus/part-00001.parquet", 8, 1300, 6500),

@@ -23,6 +23,7 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from muniment.schemas.batches import RECORDS
 from muniment.schemas.errors import InputError, StageError
 from muniment.schemas.reasons import REASON_WORDS
@@ -178,7 +179,7 @@ def test_a_reader_is_iterated_once_and_refuses_unknown_columns(tmp_path):
     list(reader)
     with pytest.raises(ValueError, match="got a second"):
         list(reader)
-    with pytest.raises(ValueError, match="expected columns among .*, got body"):
+    with pytest.raises(ValueError, match=r"expected columns among .*, got body"):
         SplitReader(split, {"text": "t", "body": "b"})
 
 
@@ -187,7 +188,7 @@ def test_a_reader_that_lost_bytes_would_stop_the_run(tmp_path, monkeypatch):
     reader = SplitReader(split, FIELDS)
     monkeypatch.setattr(reader, "_check_tiling", lambda *_: None)
     original = reader._records
-    monkeypatch.setattr(reader, "_records", lambda o, l, f, v: original(o, l - 1, f, v))
+    monkeypatch.setattr(reader, "_records", lambda at, size, *rest: original(at, size - 1, *rest))
     with pytest.raises(StageError, match="bytes accounted for, the split has"):
         list(reader)
 
@@ -242,8 +243,8 @@ def test_case_24_good_records_before_a_cut_are_given(tmp_path):
         lambda packed: packed + b"garbage",
         lambda packed: packed + b"\0\0",
         lambda packed: packed + b"\n",
-        lambda packed: b"\x1f",
-        lambda packed: b"\x1f\x8b",
+        lambda _: b"\x1f",
+        lambda _: b"\x1f\x8b",
         lambda packed: packed[:40] + b"\xff" * 20 + packed[60:],
     ],
     ids=["crc", "isize", "garbage", "zeros", "feed", "one byte", "two bytes", "middle"],
@@ -325,9 +326,9 @@ def test_case_29_a_bomb_stops_at_the_limits(tmp_path, codec):
     packed = CODECS[codec](b"\n" * (24 << 20))
     (split,) = splits_of(write(tmp_path / "bomb", packed))
     ratio = ReadLimits(max_ratio=100, ratio_floor_bytes=1 << 20)
-    with pytest.raises(InputError, match="decompression_limit at byte .* more than 100 times"):
+    with pytest.raises(InputError, match=r"decompression_limit at byte .* more than 100 times"):
         read([split], limits=ratio)
-    with pytest.raises(InputError, match="decompression_limit at byte .* more than 2000000 "):
+    with pytest.raises(InputError, match=r"decompression_limit at byte .* more than 2000000 "):
         read([split], limits=ReadLimits(max_file_bytes=2_000_000))
     _, (tally,) = read([split], limits=ratio, on_bad_file="quarantine")
     assert tally.bytes_total < 20 << 20
@@ -381,7 +382,7 @@ def test_case_35_what_is_no_regular_file_is_refused_without_a_hang(tmp_path):
     for name in ("pipe", "socket", "directory"):
         with pytest.raises(InputError, match=rf"{name}: not_a_file: .* got a {name}"):
             inspect_file(tmp_path / name)
-    with pytest.raises(InputError, match="/dev/zero: not_a_file: .* got a device"):
+    with pytest.raises(InputError, match=r"/dev/zero: not_a_file: .* got a device"):
         inspect_file("/dev/zero")
     with pytest.raises(InputError, match="none: unreadable: the system says ENOENT"):
         inspect_file(tmp_path / "none")
@@ -425,7 +426,7 @@ def test_case_36_a_file_that_changed_since_it_was_planned_stops_the_run(tmp_path
         path = write(tmp_path / codec, data)
         (split,) = splits_of(path)
         write(path, data + b"\n")
-        with pytest.raises(InputError, match="input_changed: expected .* bytes, got "):
+        with pytest.raises(InputError, match=r"input_changed: expected .* bytes, got "):
             read([split])
         other = (
             lines_of(5, 9)[: len(data)] if codec == "none" else gzip.compress(lines_of(5), mtime=2)
@@ -434,7 +435,7 @@ def test_case_36_a_file_that_changed_since_it_was_planned_stops_the_run(tmp_path
         with pytest.raises(InputError, match="input_changed: expected the bytes that were planned"):
             read([split])
         path.unlink()
-        with pytest.raises(InputError, match="input_changed: .*, got none at its place"):
+        with pytest.raises(InputError, match=r"input_changed: .*, got none at its place"):
             read([split])
 
 

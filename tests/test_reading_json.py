@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
 from muniment.schemas.reasons import Reason
 from muniment.transforms.reading import ReadLimits
 from muniment.transforms.reading.jsonl import (
@@ -27,7 +28,7 @@ def parse(data: bytes, fields=FIELDS, limits=LIMITS):
     """Return `(fault or None, {column: value})` of each line, all in one block."""
     if not data:
         return []
-    block = np.frombuffer(data + b"\n", dtype=np.uint8)
+    block = np.frombuffer(bytearray(data + b"\n"), dtype=np.uint8)
     paths = field_paths(fields)
     parser = LineParser(paths, limits)
     found, pos = [], 0
@@ -369,7 +370,7 @@ def test_two_columns_may_come_from_one_field():
 def test_blank_lines_are_no_records_but_their_bytes_are_counted():
     data = b'\n \t\r\n{"text":"a"}\n\n  '
     parsed = LineParser(field_paths(FIELDS), LIMITS).parse(
-        np.frombuffer(data + b"\n", dtype=np.uint8), 0, len(data)
+        np.frombuffer(bytearray(data + b"\n"), dtype=np.uint8), 0, len(data)
     )
     assert parsed.lines.tolist() == [[5, 13]]
     assert parsed.blank_bytes == 8
@@ -378,7 +379,7 @@ def test_blank_lines_are_no_records_but_their_bytes_are_counted():
 
 def test_a_batch_ends_at_the_row_limit_or_before_the_text_limit():
     data = b"".join(b'{"text":"%b"}\n' % (b"x" * n) for n in (10, 10, 10, 50, 1))
-    block = np.frombuffer(data, dtype=np.uint8)
+    block = np.frombuffer(bytearray(data), dtype=np.uint8)
 
     def sizes(limits):
         parser, pos, rows = LineParser(field_paths(FIELDS), limits), 0, []

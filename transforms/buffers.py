@@ -77,8 +77,8 @@ def text_buffers(texts: pa.Array | pa.ChunkedArray) -> TextBuffers:
     return TextBuffers(data, offsets, valid)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def load_word(typingctx: Any, data: Any, index: Any) -> Any:  # noqa: ARG001
+@intrinsic
+def _load_word(typingctx: Any, data: Any, index: Any) -> Any:  # noqa: ARG001
     """Read 8 bytes of a uint8 array from any position as one little-endian uint64, unchecked."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -90,8 +90,8 @@ def load_word(typingctx: Any, data: Any, index: Any) -> Any:  # noqa: ARG001
     return types.uint64(data, types.intp), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def store_word(typingctx: Any, data: Any, index: Any, word: Any) -> Any:  # noqa: ARG001
+@intrinsic
+def _store_word(typingctx: Any, data: Any, index: Any, word: Any) -> Any:  # noqa: ARG001
     """Write a uint64 to 8 bytes of a uint8 array, lowest byte first, unchecked."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -113,14 +113,20 @@ def load_tail(data: Any, index: int, end: int) -> Any:
     return word
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def trailing_zeros(typingctx: Any, word: Any) -> Any:  # noqa: ARG001
+@intrinsic
+def _trailing_zeros(typingctx: Any, word: Any) -> Any:  # noqa: ARG001
     """Count the zero bits below the lowest one bit of a uint64 (64 for zero), as int64."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
         return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
 
     return types.int64(types.uint64), codegen
+
+
+# Compiled code calls them without the typing context, which a type checker cannot know.
+load_word: Any = _load_word
+store_word: Any = _store_word
+trailing_zeros: Any = _trailing_zeros
 
 
 @njit(cache=True, nogil=True)

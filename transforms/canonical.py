@@ -148,7 +148,9 @@ def _collapse_spaces(data: Any, offsets: Any, valid: Any) -> Any:
                     if not after_space:
                         out[used] = 0x20
                         used += 1
-                    position += width
+                    while width:
+                        position += width
+                        width = _space_width(data, position, end) if position < end else 0
                     after_space = np.uint64(0x80)
         if used > first and after_space:
             used -= 1

@@ -10,8 +10,8 @@ from .entities import ENTITIES as ENTITIES
 from .entities import ENTITY as ENTITY
 from .entities import EntityType as EntityType
 from .ner import PiiModels as PiiModels
-from .patterns import Pattern as Pattern
-from .patterns import custom as custom
+from .pattern import Pattern as Pattern
+from .pattern import custom as custom
 from .redact import RedactionPolicy as RedactionPolicy
 from .redact import redact as redact
 from .spans import SPANS as SPANS

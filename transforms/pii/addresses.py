@@ -8,7 +8,7 @@ part), Royal Mail, Deutsche Post, La Poste (abbreviations of AFNOR XP Z10-011), 
 
 from __future__ import annotations
 
-from .patterns import Pattern
+from .pattern import Pattern
 from .validators import Span, Text
 
 _STREET = (
@@ -16,7 +16,9 @@ _STREET = (
     "highway|hwy|parkway|pkwy|way|crescent|cres|close|grove|gardens|mews|row|walk|plaza|trail|trl|alley|loop|pike|"
     "turnpike|expressway|broadway|quay|wharf|green|hill|rise|vale|view|park"
 )
-_STREET_FULL = "street|avenue|road|boulevard|drive|lane|court|square|terrace|highway|parkway|crescent|broadway"
+_STREET_FULL = (
+    "street|avenue|road|boulevard|drive|lane|court|square|terrace|highway|parkway|crescent|broadway"
+)
 _STATE = (
     "AL|AK|AZ|AR|CA|CO|CT|DE|FL|GA|HI|IA|ID|IL|IN|KS|KY|LA|MA|MD|ME|MI|MN|MO|MS|MT|NC|ND|NE|NH|NJ|NM|NV|NY|"
     "OH|OK|OR|PA|RI|SC|SD|TN|TX|UT|VA|VT|WA|WI|WV|WY|DC|PR|GU|VI|AS|MP|AA|AE|AP"
@@ -37,10 +39,33 @@ _UNIT = r"(?i:suite|ste|apt|apartment|unit|flat|floor|fl|room|rm|building|bldg|n
 _SEP = r"(?:[ \t]{0,3},?[ \t]{0,3}(?:\r?\n[ \t>?]{0,6}){0,2},?[ \t]{0,3})"
 _CITY = r"(?:" + _UP + r"(?:[ -]" + _UP + r"){0,4})"
 _US_TAIL = (
-    r"(?:" + _SEP + _CITY + r")?" + _SEP + r"(?:(?:" + _STATE + r")|(?:" + _STATE_NAME + r"))\b(?:[ ,]{1,3}" + _ZIP + r"\b)?"
+    r"(?:"
+    + _SEP
+    + _CITY
+    + r")?"
+    + _SEP
+    + r"(?:(?:"
+    + _STATE
+    + r")|(?:"
+    + _STATE_NAME
+    + r"))\b(?:[ ,]{1,3}"
+    + _ZIP
+    + r"\b)?"
 )
 _TAIL = (
-    r"(?:" + _SEP + _UNIT + r")?(?:" + _US_TAIL + r"|" + _SEP + r"(?:" + _CITY + _SEP + r"){0,2}" + _UK_POST + r"\b)?"
+    r"(?:"
+    + _SEP
+    + _UNIT
+    + r")?(?:"
+    + _US_TAIL
+    + r"|"
+    + _SEP
+    + r"(?:"
+    + _CITY
+    + _SEP
+    + r"){0,2}"
+    + _UK_POST
+    + r"\b)?"
 )
 # Up to three lines of city, region, country, then a postal code: what follows a unit or street line.
 _BLOCK = r"(?:(?:" + _SEP + r"(?:\p{L}[\pL'’.()-]*[ ]?){1,6}){1,3}" + _SEP + r"[ ]?[0-9]{4,5}\b)"
@@ -56,10 +81,15 @@ _ZH_PROVINCE = (
     "陕西|甘肃|青海|台湾|内蒙古|广西|西藏|宁夏|新疆|香港|澳门|臺灣|廣東"
 )
 _H = r"[\p{Han}]"
-_ZH_ROAD = _H + r"{1,8}?(?:路|街|大街|大道|道|巷|弄|胡同|里|村|镇|乡|庄|屯|苑|小区|花园|公寓|新村|家园|城|大厦|广场|工业园|园区|社区|路口)"
+_ZH_ROAD = (
+    _H
+    + r"{1,8}?(?:路|街|大街|大道|道|巷|弄|胡同|里|村|镇|乡|庄|屯|苑|小区|花园|公寓|新村|家园|城|大厦|广场|工业园|园区|社区|路口)"
+)
 _ZH_NUM = r"[0-9A-Za-z一二三四五六七八九十百零〇甲乙丙东西南北-]{1,8}"
 _ZH_HOUSE = (
-    r"(?:" + _ZH_NUM + r"\s?(?:号楼|号院|弄|号|栋|幢|座|单元|室|楼|层|组|户|門|门|房|期|区|巷|村|队|街坊|号室|梯)[,， ]?)"
+    r"(?:"
+    + _ZH_NUM
+    + r"\s?(?:号楼|号院|弄|号|栋|幢|座|单元|室|楼|层|组|户|門|门|房|期|区|巷|村|队|街坊|号室|梯)[,， ]?)"
 )
 
 
@@ -71,8 +101,7 @@ def _address_words(data: Text, start: int, end: int) -> Span | None:
 
 
 _NO_NAME = frozenset(
-    "of the in a an to is are was were and or for on at by from with this that as it i you he she we they "
-    "his her my your our their be been has have had not no all any some more most other than then when".split()
+    ["of", "the", "in", "a", "an", "to", "is", "are", "was", "were", "and", "or", "for", "on", "at", "by", "from", "with", "this", "that", "as", "it", "i", "you", "he", "she", "we", "they", "his", "her", "my", "your", "our", "their", "be", "been", "has", "have", "had", "not", "no", "all", "any", "some", "more", "most", "other", "than", "then", "when"]
 )
 
 
@@ -80,7 +109,25 @@ def _zh_address(data: Text, start: int, end: int) -> Span | None:
     """Confirm a Chinese address and cut the words before it ("我住在", "地址是")."""
     value = bytes(data[start:end]).decode("utf-8", "replace")
     begin = 0
-    for cue in ("地址", "住在", "家住", "位于", "住址", "寄到", "寄往", "送到", "搬到", "来自", "居住", "座落", "坐落", "收货", "我在", "就在", "在"):
+    for cue in (
+        "地址",
+        "住在",
+        "家住",
+        "位于",
+        "住址",
+        "寄到",
+        "寄往",
+        "送到",
+        "搬到",
+        "来自",
+        "居住",
+        "座落",
+        "坐落",
+        "收货",
+        "我在",
+        "就在",
+        "在",
+    ):
         at = value.rfind(cue, 0, 16)
         if at >= 0:
             begin = at + len(cue)
@@ -92,72 +139,204 @@ def _zh_address(data: Text, start: int, end: int) -> Span | None:
     return start + len(value[:begin].encode()), end
 
 
-ADDRESS_PATTERNS: tuple[Pattern, ...] = (
+ADDRESSES: tuple[Pattern, ...] = (
     Pattern(
-        "address:en", "STREET_ADDRESS",
+        "address:en",
+        "STREET_ADDRESS",
         r"\b([0-9]{1,5}(?:[A-Za-z]|-[0-9]{1,4}|/[0-9]{1,3})?,? (?:(?:[NSEW]|NE|NW|SE|SW)\.? |(?i:north|south|east|west) )?"
-        r"(?:" + _UP + r" ){1,4}(?i:" + _STREET + r")\b\.?(?: (?:[NSEW]|NE|NW|SE|SW)\b)?" + _TAIL + r")",
-        0.8, _address_words, 46,
+        r"(?:"
+        + _UP
+        + r" ){1,4}(?i:"
+        + _STREET
+        + r")\b\.?(?: (?:[NSEW]|NE|NW|SE|SW)\b)?"
+        + _TAIL
+        + r")",
+        0.8,
+        _address_words,
+        46,
     ),
     Pattern(
-        "address:en_lower", "STREET_ADDRESS",
-        r"\b([0-9]{1,5}(?:[A-Za-z])?,? (?:" + _WORD + r" ){1,3}(?i:" + _STREET_FULL + r")\b\.?" + _TAIL + r")",
-        0.6, _address_words, 44,
+        "address:en_lower",
+        "STREET_ADDRESS",
+        r"\b([0-9]{1,5}(?:[A-Za-z])?,? (?:"
+        + _WORD
+        + r" ){1,3}(?i:"
+        + _STREET_FULL
+        + r")\b\.?"
+        + _TAIL
+        + r")",
+        0.6,
+        _address_words,
+        44,
     ),
     Pattern(
-        "address:unit", "STREET_ADDRESS",
+        "address:unit",
+        "STREET_ADDRESS",
         # [number] words [number], unit: the unit word is what says address.
-        r"(?:^|[\s>?,:])((?:[0-9]{1,5}[A-Za-z]?[ ]{1,2})?(?:[0-9]{0,5}[ ]?(?:" + _WORD + r"[ ,.]{1,2}){1,6}[0-9]{0,5}[A-Za-z]?|[0-9]{1,5}[ ]"
-        + r"(?:" + _WORD + r"[ ]?){1,5})" + _SEP + r"(?i:suite|apt|apartment|flat|unit)\.?[ ]?#?[0-9]{1,5}[A-Za-z]?\b(?:" + _SEP + _ZIP + r"\b|" + _BLOCK + r")?)",
-        0.65, None, 42,
+        r"(?:^|[\s>?,:])((?:[0-9]{1,5}[A-Za-z]?[ ]{1,2})?(?:[0-9]{0,5}[ ]?(?:"
+        + _WORD
+        + r"[ ,.]{1,2}){1,6}[0-9]{0,5}[A-Za-z]?|[0-9]{1,5}[ ]"
+        + r"(?:"
+        + _WORD
+        + r"[ ]?){1,5})"
+        + _SEP
+        + r"(?i:suite|apt|apartment|flat|unit)\.?[ ]?#?[0-9]{1,5}[A-Za-z]?\b(?:"
+        + _SEP
+        + _ZIP
+        + r"\b|"
+        + _BLOCK
+        + r")?)",
+        0.65,
+        None,
+        42,
     ),
     Pattern(
-        "address:unit_alone", "STREET_ADDRESS", r"\b((?i:suite|apt|apartment|flat)\.? ?#?[0-9]{1,5}[A-Za-z]?\b(?:" + _SEP + _ZIP + r"\b|" + _BLOCK + r")?)", 0.55, None, 41,
+        "address:unit_alone",
+        "STREET_ADDRESS",
+        r"\b((?i:suite|apt|apartment|flat)\.? ?#?[0-9]{1,5}[A-Za-z]?\b(?:"
+        + _SEP
+        + _ZIP
+        + r"\b|"
+        + _BLOCK
+        + r")?)",
+        0.55,
+        None,
+        41,
     ),
     Pattern(
-        "address:box", "STREET_ADDRESS",
-        r"\b((?i:p\.? ?o\.? ?box|postfach|bo[iî]te postale|(?:psc|unit|cmr) [0-9]{1,6},? box) [0-9]{1,6}(?:" + _US_TAIL + r")?)\b",
-        0.75, None, 45,
-    ),
-    Pattern("address:military", "STREET_ADDRESS", r"\b((?:USS|USNS|USNV|USCGC) " + _CITY + _SEP + r"(?:FPO|APO|DPO),? (?:AA|AE|AP),? [0-9]{5})\b", 0.9, None, 47),
-    Pattern("address:apo", "STREET_ADDRESS", r"\b((?:FPO|APO|DPO),? (?:AA|AE|AP),? [0-9]{5})\b", 0.9, None, 45),
-    Pattern(
-        "address:cue", "STREET_ADDRESS",
-        _ADDRESS_CUE + r"([0-9]{1,5}[A-Za-z]?(?:[ ,]{1,2}(?:" + _WORD + r"|[0-9]{1,5})){1,8}(?:" + _SEP + r"(?:" + _WORD + r"|[0-9]{1,6})(?:[ ,]{1,2}(?:" + _UP + r"|[0-9]{1,6})){0,4}){0,3})",
-        0.7, None, 43,
+        "address:box",
+        "STREET_ADDRESS",
+        r"\b((?i:p\.? ?o\.? ?box|postfach|bo[iî]te postale|(?:psc|unit|cmr) [0-9]{1,6},? box) [0-9]{1,6}(?:"
+        + _US_TAIL
+        + r")?)\b",
+        0.75,
+        None,
+        45,
     ),
     Pattern(
-        "address:de", "STREET_ADDRESS",
+        "address:military",
+        "STREET_ADDRESS",
+        r"\b((?:USS|USNS|USNV|USCGC) "
+        + _CITY
+        + _SEP
+        + r"(?:FPO|APO|DPO),? (?:AA|AE|AP),? [0-9]{5})\b",
+        0.9,
+        None,
+        47,
+    ),
+    Pattern(
+        "address:apo",
+        "STREET_ADDRESS",
+        r"\b((?:FPO|APO|DPO),? (?:AA|AE|AP),? [0-9]{5})\b",
+        0.9,
+        None,
+        45,
+    ),
+    Pattern(
+        "address:cue",
+        "STREET_ADDRESS",
+        _ADDRESS_CUE
+        + r"([0-9]{1,5}[A-Za-z]?(?:[ ,]{1,2}(?:"
+        + _WORD
+        + r"|[0-9]{1,5})){1,8}(?:"
+        + _SEP
+        + r"(?:"
+        + _WORD
+        + r"|[0-9]{1,6})(?:[ ,]{1,2}(?:"
+        + _UP
+        + r"|[0-9]{1,6})){0,4}){0,3})",
+        0.7,
+        None,
+        43,
+    ),
+    Pattern(
+        "address:de",
+        "STREET_ADDRESS",
         # "-ring" and "-markt" also end English words ("Monitoring 5"): only with a postal code.
         r"(?:^|[^0-9A-Za-z])((?:\p{Lu}[\pL.-]* ){0,2}(?:\p{Lu}[\pL-]+(?:straße|strasse|str\.|str|weg|platz|allee|gasse|damm|ufer|steig|chaussee)|"
         r"(?:Straße|Strasse|Str\.|Weg|Platz|Allee|Gasse|Damm|Ufer))\s[0-9]{1,4}\s?[a-z]?\b"
-        r"(?:" + _SEP + _DE_TOWN + r")?|\p{Lu}[\pL.-]*(?: \p{Lu}[\pL.-]*)?\s[0-9]{1,4}\s?[a-z]?\b" + _SEP + _DE_TOWN + r")",
-        0.75, None, 46,
+        r"(?:"
+        + _SEP
+        + _DE_TOWN
+        + r")?|\p{Lu}[\pL.-]*(?: \p{Lu}[\pL.-]*)?\s[0-9]{1,4}\s?[a-z]?\b"
+        + _SEP
+        + _DE_TOWN
+        + r")",
+        0.75,
+        None,
+        46,
     ),
     Pattern(
-        "address:fr", "STREET_ADDRESS",
+        "address:fr",
+        "STREET_ADDRESS",
         r"\b([0-9]{1,4}(?: ?(?:bis|ter|quater))?,? (?i:rue|avenue|av\.|boulevard|bd|bld|place|all[ée]e|chemin|impasse|quai|cours|route|square|passage|faubourg|villa)"
-        r"(?: (?:de|du|des|la|le|les|l'|d'|" + _UP + r")){1,6}(?:" + _SEP + r"(?:F-)?[0-9]{5} \p{Lu}[\pL-]+(?:[ -]\p{Lu}?[\pL-]+){0,3})?)",
-        0.75, None, 47,
+        r"(?: (?:de|du|des|la|le|les|l'|d'|"
+        + _UP
+        + r")){1,6}(?:"
+        + _SEP
+        + r"(?:F-)?[0-9]{5} \p{Lu}[\pL-]+(?:[ -]\p{Lu}?[\pL-]+){0,3})?)",
+        0.75,
+        None,
+        47,
     ),
     Pattern(
-        "address:south", "STREET_ADDRESS",
-        r"\b((?i:calle|c/|carrera|avenida|avda\.?|rua|via|viale|piazza|corso|plaza|paseo|largo|travessa|ul\.|ulica)(?: (?:de|del|da|do|dos|la|las|los|" + _UP + r")){1,5},? (?:n[º°.]? ?)?[0-9]{1,5}\b)",
-        0.7, None, 46,
+        "address:south",
+        "STREET_ADDRESS",
+        r"\b((?i:calle|c/|carrera|avenida|avda\.?|rua|via|viale|piazza|corso|plaza|paseo|largo|travessa|ul\.|ulica)(?: (?:de|del|da|do|dos|la|las|los|"
+        + _UP
+        + r")){1,5},? (?:n[º°.]? ?)?[0-9]{1,5}\b)",
+        0.7,
+        None,
+        46,
     ),
-    Pattern("post:us", "POSTAL_CODE", r"\b(?:" + _STATE + r")[ ,]{1,2}(" + _ZIP + r")\b", 0.7, None, 35),
-    Pattern("post:us_cue", "POSTAL_CODE", r"(?i:\b(?:zip|zip ?code|postal ?code|postcode|plz|code postal)\b)[^0-9A-Za-z\[\n]{0,4}(?:(?i:is) )?(" + _ZIP + r"|" + _UK_POST + r")\b", 0.8, None, 36),
+    Pattern(
+        "post:us", "POSTAL_CODE", r"\b(?:" + _STATE + r")[ ,]{1,2}(" + _ZIP + r")\b", 0.7, None, 35
+    ),
+    Pattern(
+        "post:us_cue",
+        "POSTAL_CODE",
+        r"(?i:\b(?:zip|zip ?code|postal ?code|postcode|plz|code postal)\b)[^0-9A-Za-z\[\n]{0,4}(?:(?i:is) )?("
+        + _ZIP
+        + r"|"
+        + _UK_POST
+        + r")\b",
+        0.8,
+        None,
+        36,
+    ),
     Pattern("post:uk", "POSTAL_CODE", r"\b(" + _UK_POST + r")\b", 0.6, None, 34),
-    Pattern("post:zh_cue", "POSTAL_CODE", r"(?:邮编|邮政编码|郵編)(?:\s|[:：是为]){0,4}([0-9]{6})\b", 0.85, None, 36),
     Pattern(
-        "address:zh", "STREET_ADDRESS",
-        r"((?:(?:中国)?(?:" + _ZH_PROVINCE + r")(?:省|市|自治区|壮族自治区|回族自治区|维吾尔自治区|特别行政区)?)?\s?(?:" + _H + r"{1,8}?(?:市|自治州|盟|地区|县|区|旗|新区|开发区|镇|乡|街道)\s?){1,4}"
-        r"(?:" + _ZH_ROAD + r"\s?){0,3}" + _ZH_HOUSE + r"{1,5}(?:\s?[0-9]{3,6}\b)?)",
-        0.8, _zh_address, 46,
+        "post:zh_cue",
+        "POSTAL_CODE",
+        r"(?:邮编|邮政编码|郵編)(?:\s|[:：是为]){0,4}([0-9]{6})\b",
+        0.85,
+        None,
+        36,
     ),
     Pattern(
-        "address:zh_road", "STREET_ADDRESS", r"(" + _H + r"{2,8}?(?:路|街|大街|大道|巷|弄|胡同|小区|花园|公寓|新村|苑)\s?" + _ZH_HOUSE + r"{1,5}(?:\s?[0-9]{3,6}\b)?)",
-        0.65, _zh_address, 45,
+        "address:zh",
+        "STREET_ADDRESS",
+        r"((?:(?:中国)?(?:"
+        + _ZH_PROVINCE
+        + r")(?:省|市|自治区|壮族自治区|回族自治区|维吾尔自治区|特别行政区)?)?\s?(?:"
+        + _H
+        + r"{1,8}?(?:市|自治州|盟|地区|县|区|旗|新区|开发区|镇|乡|街道)\s?){1,4}"
+        r"(?:" + _ZH_ROAD + r"\s?){0,3}" + _ZH_HOUSE + r"{1,5}(?:\s?[0-9]{3,6}\b)?)",
+        0.8,
+        _zh_address,
+        46,
+    ),
+    Pattern(
+        "address:zh_road",
+        "STREET_ADDRESS",
+        r"("
+        + _H
+        + r"{2,8}?(?:路|街|大街|大道|巷|弄|胡同|小区|花园|公寓|新村|苑)\s?"
+        + _ZH_HOUSE
+        + r"{1,5}(?:\s?[0-9]{3,6}\b)?)",
+        0.65,
+        _zh_address,
+        45,
     ),
 )
 """Patterns of addresses."""

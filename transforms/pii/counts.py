@@ -72,9 +72,12 @@ def document_counts(texts: pa.Array, spans: pa.Table) -> DocumentPii:
 
     distinct = np.zeros(rows, np.int32)
     if grave.any():
-        pairs = spans.select(["row", "value_hmac"]).filter(pa.array(grave)).group_by(
-            ["row", "value_hmac"]
-        ).aggregate([])
+        pairs = (
+            spans.select(["row", "value_hmac"])
+            .filter(pa.array(grave))
+            .group_by(["row", "value_hmac"])
+            .aggregate([])
+        )
         distinct = np.bincount(pairs["row"].to_numpy(), minlength=rows).astype(np.int32)
     minor = np.zeros(rows, np.bool_)
     start, end = spans["start"].to_numpy(), spans["end"].to_numpy()

@@ -21,11 +21,11 @@ import pyarrow as pa
 
 from ...schemas.errors import JobError
 from ...schemas.reasons import REASON_CODES, REASON_WORDS, Reason
-from .addresses import ADDRESS_PATTERNS
 from .disguise import decoded, joined
 from .entities import ENTITY
 from .keys import ValueHasher
-from .patterns import PATTERNS, Pattern
+from .pattern import Pattern
+from .patterns import PATTERNS
 from .scan import DetectorCapError, Hit, Scanner
 from .shadow import FLAG_BIDI, FLAG_NON_ASCII, View, classify, fold, fold_all
 from .spans import SPANS, Span, merge
@@ -46,7 +46,8 @@ _JOIN_PRIORITY = 60
 _NOT_JOINED = ("stdnum", "phone:international", "ipv4", "ipv6", "mac", "birth", "us_ssn", "licence")
 
 _CAP, _BIDI, _ERROR = (
-    REASON_CODES[reason] for reason in (Reason.DETECTOR_CAP, Reason.BIDI_CONTROL, Reason.STAGE_ERROR)
+    REASON_CODES[reason]
+    for reason in (Reason.DETECTOR_CAP, Reason.BIDI_CONTROL, Reason.STAGE_ERROR)
 )
 
 
@@ -68,7 +69,7 @@ class Detection:
 
 @functools.lru_cache(maxsize=8)
 def _scanner(custom: tuple[Pattern, ...]) -> Scanner:
-    return Scanner(PATTERNS + ADDRESS_PATTERNS + custom)
+    return Scanner(PATTERNS + custom)
 
 
 def _structured(scanner: Scanner, view: View) -> list[Span]:
@@ -110,7 +111,9 @@ def _reversed_hides(scanner: Scanner, text: str) -> bool:
     return False
 
 
-def _buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[pa.Array, npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+def _buffers(
+    texts: pa.Array | pa.ChunkedArray,
+) -> tuple[pa.Array, npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """Return the texts as one array, their bytes, and int64 offsets (nulls are empty)."""
     if isinstance(texts, pa.ChunkedArray):
         texts = texts.combine_chunks()
@@ -171,12 +174,12 @@ def detect(
         raise ValueError(msg)
     flags = classify(data, offsets)
     valid = texts.is_valid().to_numpy(zero_copy_only=False) if texts.null_count else None
-    memory = memoryview(data)
+    memory = memoryview(data.data)
     faults = np.zeros(rows, np.uint8)
     per_row: dict[int, list[Span]] = {}
     shadow, places = fold_all(data, offsets, flags)
     overridden = np.flatnonzero(flags & FLAG_BIDI).tolist()
-    for row in sorted({*scanner.suspects(memoryview(shadow), places.tolist()), *overridden}):
+    for row in sorted({*scanner.suspects(memoryview(shadow.data), places.tolist()), *overridden}):
         begin, end = int(offsets[row]), int(offsets[row + 1])
         if begin == end or (valid is not None and not valid[row]):
             continue
@@ -184,7 +187,8 @@ def detect(
             if flags[row] & FLAG_NON_ASCII:
                 view = fold(data, begin, end)
             else:
-                view = View(memory, begin, end, None)
+                # Sliced, so that no pattern or check sees the document before.
+                view = View(memory[begin:end], 0, end - begin, None)
             spans = _structured(scanner, view)
             if flags[row] & FLAG_BIDI and _reversed_hides(
                 scanner, bytes(memory[begin:end]).decode("utf-8", "replace")
@@ -278,12 +282,12 @@ def _table(per_row: dict[int, list[Span]], wanted: frozenset[str], hasher: Value
         pa.array([span.start for span in kept], pa.int32()),
         pa.array([span.end for span in kept], pa.int32()),
         pa.array([span.entity for span in kept], pa.string()).dictionary_encode(),
-        pa.array([ENTITY[span.entity].grade.value for span in kept], pa.string()).dictionary_encode(),
+        pa.array(
+            [ENTITY[span.entity].grade.value for span in kept], pa.string()
+        ).dictionary_encode(),
         pa.array([span.score for span in kept], pa.float32()),
         pa.array([span.detector for span in kept], pa.string()).dictionary_encode(),
-        pa.array(
-            [hasher(span.entity, span.detector, span.value) for span in kept], pa.binary(16)
-        ),
+        pa.array([hasher(span.entity, span.detector, span.value) for span in kept], pa.binary(16)),
     ]
     return pa.Table.from_arrays(columns, schema=SPANS)
 
@@ -322,12 +326,16 @@ def detect_pii(
     bad = np.flatnonzero(detection.faults)
     whole = {
         row: [
-            Span(0, len(texts[row].as_py()), "UNJUDGED", f"fault:{REASON_WORDS[code]}", 1.0, 100, "")
+            Span(
+                0, len(texts[row].as_py()), "UNJUDGED", f"fault:{REASON_WORDS[code]}", 1.0, 100, ""
+            )
         ]
         for row, code in zip(bad.tolist(), detection.faults[bad].tolist(), strict=True)
     }
     good = detection.spans.filter(pa.array(~np.isin(detection.spans["row"].to_numpy(), bad)))
     joined_table = pa.concat_tables([good, _table(whole, frozenset(ENTITY), hasher)])
-    return joined_table.unify_dictionaries().combine_chunks().sort_by(
-        [("row", "ascending"), ("start", "ascending")]
+    return (
+        joined_table.unify_dictionaries()
+        .combine_chunks()
+        .sort_by([("row", "ascending"), ("start", "ascending")])
     )

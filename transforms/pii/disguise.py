@@ -28,16 +28,22 @@ _RULES: tuple[tuple[str, str], ...] = (
     ("percent", r"(?:%[0-9A-Fa-f]{2})+"),
     (
         "at",
-        r"[0-9A-Za-z](\s{0,2}[\[({<【（]\s{0,2}(?i:at|@|arroba|chez|艾特)\s{0,2}[\])}>】）]\s{0,2}|"
+        (r"[0-9A-Za-z](\s{0,2}[\[({<【（]\s{0,2}(?i:at|@|arroba|chez|艾特)\s{0,2}[\])}>】）]\s{0,2}|"
         r"\s{0,2}(?:#|艾特|\(a\)|\[a\])\s{0,2})[0-9A-Za-z][0-9A-Za-z-]*"
-        r"(?:\s{0,2}(?:\.|[\[({<【（]\s{0,2}(?i:dot|\.|punkt|point|punto|点)\s{0,2}[\])}>】）]|\s(?i:dot)\s|点)\s{0,2})[A-Za-z]",
+        r"(?:\s{0,2}(?:\.|[\[({<【（]\s{0,2}(?i:dot|\.|punkt|point|punto|点)\s{0,2}[\])}>】）]|\s(?i:dot)\s|点)\s{0,2})[A-Za-z]"),
     ),
     (
         "dot",
         r"[0-9A-Za-z](\s{0,2}[\[({<【（]\s{0,2}(?i:dot|\.|punkt|point|punto|点)\s{0,2}[\])}>】）]\s{0,2})[0-9A-Za-z]",
     ),
-    ("words", r"\b[0-9A-Za-z_+-]+(?:(?:\.| (?i:dot) )[0-9A-Za-z_+-]+)* (?i:at) [0-9A-Za-z-]+(?: (?i:dot) [0-9A-Za-z-]+)+\b"),
-    ("blank", r"[0-9A-Za-z](\s?@\s)[0-9A-Za-z-]+\.[A-Za-z]|[0-9A-Za-z](\s@\s?)[0-9A-Za-z-]+\.[A-Za-z]"),
+    (
+        "words",
+        r"\b[0-9A-Za-z_+-]+(?:(?:\.| (?i:dot) )[0-9A-Za-z_+-]+)* (?i:at) [0-9A-Za-z-]+(?: (?i:dot) [0-9A-Za-z-]+)+\b",
+    ),
+    (
+        "blank",
+        r"[0-9A-Za-z](\s?@\s)[0-9A-Za-z-]+\.[A-Za-z]|[0-9A-Za-z](\s@\s?)[0-9A-Za-z-]+\.[A-Za-z]",
+    ),
     # At least 9 characters, most of them digits: no word or version number is that.
     ("leet", r"\b[0-9OoIlSsB|-]*(?:[0-9][OoIlSsB|]|[OoIlSsB|][0-9])[0-9OoIlSsB|-]*[Xx]?\b"),
     ("markup", r"[0-9A-Za-z@._+-]((?:\*{1,3}|~~|`|\\|" + _TAG + r")+)[0-9A-Za-z@._+-]"),
@@ -46,7 +52,12 @@ _MARKS = (r"\.", "/", "_", r"\|", "·", r" \. ", " / ")
 _JOINS: tuple[tuple[str, str], ...] = (
     ("spaced", r"\b[0-9](?:[ .·_/*-]{1,3}[0-9]){7,29}(?:[ .-]{0,2}[Xx])?\b"),
     ("broken", r"[0-9](?:[ \t|>-]{0,4}\r?\n[ \t|>]{0,8})[0-9]"),
-    ("dotted", r"\b(?:" + "|".join(rf"[0-9]{{3,6}}(?:{mark}[0-9]{{3,6}}){{2,4}}" for mark in _MARKS) + r")[Xx]?\b"),
+    (
+        "dotted",
+        r"\b(?:"
+        + "|".join(rf"[0-9]{{3,6}}(?:{mark}[0-9]{{3,6}}){{2,4}}" for mark in _MARKS)
+        + r")[Xx]?\b",
+    ),
 )
 _LEET = bytes.maketrans(b"OoIl|SsB", b"00111558")
 

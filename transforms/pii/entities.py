@@ -40,7 +40,9 @@ ENTITIES: tuple[EntityType, ...] = (
     EntityType("PERSON", _G, "placeholder", "PERSON", "GB/T 35273-2020 annex A"),
     EntityType("LOCATION", _G, "keep", "LOCATION", "place name: address evidence only"),
     EntityType("STREET_ADDRESS", _G, "placeholder", "ADDRESS", "UPU S42 address elements"),
-    EntityType("POSTAL_CODE", _G, "placeholder", "POSTCODE", "UPU S42; USPS Pub. 28; Royal Mail PAF"),
+    EntityType(
+        "POSTAL_CODE", _G, "placeholder", "POSTCODE", "UPU S42; USPS Pub. 28; Royal Mail PAF"
+    ),
     EntityType("EMAIL_ADDRESS", _G, "placeholder", "EMAIL", "RFC 5321, RFC 5322, IANA root zone"),
     EntityType("PHONE_NUMBER", _G, "placeholder", "PHONE", "ITU-T E.164, libphonenumber"),
     EntityType("IP_ADDRESS", _G, "placeholder", "IP", "RFC 791, RFC 4291, IANA registries"),
@@ -59,7 +61,9 @@ ENTITIES: tuple[EntityType, ...] = (
     EntityType("DRIVER_LICENCE", _S, "placeholder", "DRIVER-LICENCE", "ISO/IEC 18013"),
     EntityType("UK_NHS", _S, "placeholder", "NHS", "NHS data dictionary"),
     EntityType("UK_NINO", _S, "placeholder", "NINO", "HMRC NIM39110"),
-    EntityType("NATIONAL_ID", _S, "placeholder", "NATIONAL-ID", "national registers, see python-stdnum"),
+    EntityType(
+        "NATIONAL_ID", _S, "placeholder", "NATIONAL-ID", "national registers, see python-stdnum"
+    ),
     EntityType("CN_RESIDENT_ID", _S, "placeholder", "RESIDENT-ID", "GB 11643-1999, ISO 7064"),
     EntityType("CN_USCC", _G, "placeholder", "USCC", "GB 32100-2015"),
     EntityType("CN_TRAVEL_PERMIT", _S, "placeholder", "TRAVEL-PERMIT", "GA/T 704"),

@@ -31,7 +31,9 @@ def derive_key(master: bytes, label: str) -> bytes:
         KeyFileError: The master key is shorter than 32 bytes or all zeros.
     """
     if len(master) < 32 or not any(master):
-        msg = f"key: expected 32 bytes or more, not all zero, got {len(master)}; make a new key file"
+        msg = (
+            f"key: expected 32 bytes or more, not all zero, got {len(master)}; make a new key file"
+        )
         raise KeyFileError(msg)
     pseudo_random = hmac.digest(bytes(32), master, "sha256")
     return hmac.digest(pseudo_random, label.encode() + b"\x01", "sha256")
@@ -82,4 +84,6 @@ class ValueHasher:
     def __call__(self, entity: str, detector: str, value: str) -> bytes:
         """Return 16 bytes: the keyed hash of a value."""
         normal = normalise_value(entity, detector, value)
-        return hmac.digest(self._key(entity), normal.encode("utf-8", "replace"), "sha256")[:HMAC_BYTES]
+        return hmac.digest(self._key(entity), normal.encode("utf-8", "replace"), "sha256")[
+            :HMAC_BYTES
+        ]

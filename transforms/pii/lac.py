@@ -68,7 +68,9 @@ class LacModel:
         vocabulary = {word: int(number) for number, word in _table(folder / "word.dic").items()}
         narrow = _table(folder / "q2b.dic") if (folder / "q2b.dic").exists() else {}
         self._unknown = vocabulary.get("OOV", 0)
-        self._ids = {char: vocabulary.get(narrow.get(char, char), self._unknown) for char in vocabulary}
+        self._ids = {
+            char: vocabulary.get(narrow.get(char, char), self._unknown) for char in vocabulary
+        }
         self._ids |= {char: vocabulary.get(plain, self._unknown) for char, plain in narrow.items()}
         tags = {int(number): tag for number, tag in _table(folder / "tag.dic").items()}
         self._tags = [tags.get(number, "n-B") for number in range(max(tags) + 1)]
@@ -98,7 +100,8 @@ class LacModel:
     def _tag(self, batch: Sequence[str], length: int) -> npt.NDArray[np.int64]:
         """Return the tag number of every character: int64[len(batch), length] (Viterbi)."""
         ids = np.array(
-            [[self._ids.get(char, self._unknown) for char in sentence] for sentence in batch], np.int64
+            [[self._ids.get(char, self._unknown) for char in sentence] for sentence in batch],
+            np.int64,
         )
         feeds = {"token_ids": ids, "length": np.full(len(batch), length, np.int64)}
         scores = self._session.run(None, feeds)[0]

@@ -109,7 +109,11 @@ class SpacyRecogniser:
     _EXCLUDE = ("tagger", "parser", "attribute_ruler", "lemmatizer", "senter")
     # Labels of OntoNotes 5; organisations are not personal data and are left out.
     _LABELS: Mapping[str, str] = {
-        "PERSON": "PERSON", "PER": "PERSON", "GPE": "LOCATION", "LOC": "LOCATION", "FAC": "LOCATION",
+        "PERSON": "PERSON",
+        "PER": "PERSON",
+        "GPE": "LOCATION",
+        "LOC": "LOCATION",
+        "FAC": "LOCATION",
     }
 
     def __init__(self, package: str) -> None:
@@ -278,8 +282,14 @@ class PiiModels:
         for code in sorted(work):
             recogniser = self.recognisers[code]
             pieces = [piece for _, _, piece in work[code]]
-            for (number, begin, piece), found in zip(work[code], recogniser.find(pieces), strict=True):
-                guarded = [match.span() for match in _PLACEHOLDERS.finditer(piece)] if "[" in piece else []
+            for (number, begin, piece), found in zip(
+                work[code], recogniser.find(pieces), strict=True
+            ):
+                guarded = (
+                    [match.span() for match in _PLACEHOLDERS.finditer(piece)]
+                    if "[" in piece
+                    else []
+                )
                 spans_out = out[number]
                 if spans_out is None:
                     continue
@@ -288,8 +298,13 @@ class PiiModels:
                         continue
                     spans_out.append(
                         Span(
-                            begin + start, begin + end, label, recogniser.name, _NAME_SCORE,
-                            20 if label == "PERSON" else 10, piece[start:end],
+                            begin + start,
+                            begin + end,
+                            label,
+                            recogniser.name,
+                            _NAME_SCORE,
+                            20 if label == "PERSON" else 10,
+                            piece[start:end],
                         )
                     )
         return out

@@ -16,7 +16,7 @@ import re2
 
 from ...schemas.errors import JobError
 from .disguise import TRIGGERS
-from .patterns import Pattern
+from .pattern import Pattern
 from .shadow import View
 
 SET_SIZE = 20
@@ -33,7 +33,7 @@ _WORD = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 
 
 _GUARDED = frozenset(
-    "PHONE_NUMBER CREDIT_CARD CN_USCC NATIONAL_ID TW_ID UK_NHS PASSPORT VEHICLE_PLATE POSTAL_CODE".split()
+    ["PHONE_NUMBER", "CREDIT_CARD", "CN_USCC", "NATIONAL_ID", "TW_ID", "UK_NHS", "PASSPORT", "VEHICLE_PLATE", "POSTAL_CODE"]
 )
 _NOT_PERSONAL = (
     r"(?:(?i:order|invoice|isbn|issn|ean|gtin|doi|tracking|serial|sku|part|item|model|ticket|case|refs?|reference|transaction|"
@@ -217,9 +217,7 @@ class Scanner:
                 position = max(match.end(), position + 1)
                 continue
             confirmed = (start, end) if check is None else check(text, start, end)
-            if confirmed is not None and not (
-                row.guarded and _numbers_a_thing(text, confirmed[0])
-            ):
+            if confirmed is not None and not (row.guarded and _numbers_a_thing(text, confirmed[0])):
                 out.append(Hit(confirmed[0], confirmed[1], row.pattern))
                 position = max(confirmed[1], position + 1)
                 continue

@@ -44,7 +44,9 @@ _LOOK_ALIKES = dict(
         strict=True,
     )
 )
-_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d\u2043\u02d7\u06d4\u2796\u30fc"
+_DASHES = (
+    "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d\u2043\u02d7\u06d4\u2796\u30fc"
+)
 
 
 @functools.cache
@@ -152,7 +154,7 @@ def _word(
         if code < 0x80:
             if 48 <= code <= 57 or 64 <= code <= 90 or 97 <= code <= 122:
                 latin = True
-            elif not (code == 46 or code == 45 or code == 95 or code == 43 or code == 37):
+            elif code not in {46, 45, 95, 43, 37}:
                 return i, latin
         elif code >= look.shape[0] or not look[code]:
             if 0x370 <= code <= 0x58F:
@@ -180,14 +182,16 @@ def _fold(
 ) -> int:
     """Fold one document; return the number of shadow bytes written (starts gets one more)."""
     i, n, char = begin, 0, 0
-    word_end, disguised = begin, False
+    word_end, disguised, foreign = begin, False, False
     while i < end:
         if i >= word_end:
             word_end, disguised = _word(data, i, end, look, first, pool)
+            disguised = disguised and not foreign
         code, size = _decode(data, i)
         replaced = code < first.shape[0] and first[code] >= 0
         if replaced and look[code]:
             replaced = disguised
+        foreign = not replaced and 0x370 <= code <= 0x58F
         if 0xE0000 <= code <= 0xE0FFF:
             replaced = True
             code = 0x200B
@@ -317,7 +321,7 @@ def fold(data: U8, begin: int, end: int) -> View:
     out = np.empty(room, np.uint8)
     starts = np.empty(room + 1, np.int32)
     n = _fold(data, begin, end, first, count, pool, _look_alike_flags(), out, starts)
-    return View(memoryview(out[:n]), 0, n, starts[: n + 1])
+    return View(memoryview(out[:n].data), 0, n, starts[: n + 1])
 
 
 def fold_all(data: U8, offsets: I64, flags: U8) -> tuple[U8, I64]:
@@ -334,4 +338,6 @@ def fold_all(data: U8, offsets: I64, flags: U8) -> tuple[U8, I64]:
     Returns:
         uint8 shadow bytes; int64[n + 1] offsets of the documents in them (line feeds included).
     """
-    return _fold_all(data, offsets, flags & FLAG_NON_ASCII, *_fold_tables(), _look_alike_flags())
+    return _fold_all(
+        data, offsets, flags & np.uint8(FLAG_NON_ASCII), *_fold_tables(), _look_alike_flags()
+    )

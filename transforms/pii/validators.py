@@ -28,8 +28,7 @@ Check = Callable[[Text, int, int], Span | None]
 _CN_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 # GB/T 2260 province codes, with 81-83 (GB 11643 residence permits of HK, Macao, Taiwan).
 _CN_PROVINCES = frozenset(
-    "11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 "
-    "61 62 63 64 65 71 81 82 83".split()
+    ["11", "12", "13", "14", "15", "21", "22", "23", "31", "32", "33", "34", "35", "36", "37", "41", "42", "43", "44", "45", "46", "50", "51", "52", "53", "54", "61", "62", "63", "64", "65", "71", "81", "82", "83"]
 )
 # ISO 13616 registry, release 98: IBAN length by country.
 _IBAN_LENGTH = {
@@ -167,12 +166,34 @@ def _ip(data: Text, start: int, end: int) -> ipaddress.IPv4Address | ipaddress.I
 
 
 _VERSION_WORDS = (
-    b"version", b"ver.", b"release", b"v.", b"section", b"firmware", b"sec.", b">=", b"==", b"chapter",
-    "版本".encode(), "第".encode(),
+    b"version",
+    b"ver.",
+    b"release",
+    b"v.",
+    b"section",
+    b"firmware",
+    b"sec.",
+    b">=",
+    b"==",
+    b"chapter",
+    "版本".encode(),
+    "第".encode(),
 )
 _IP_WORDS = (
-    b"ip", b"address", b"host", b"server", b"dns", b"from", b"ping", b"gateway", b"login", b"client",
-    b"peer", b"://", "地址".encode(), "登录".encode(),
+    b"ip",
+    b"address",
+    b"host",
+    b"server",
+    b"dns",
+    b"from",
+    b"ping",
+    b"gateway",
+    b"login",
+    b"client",
+    b"peer",
+    b"://",
+    "地址".encode(),
+    "登录".encode(),
 )
 
 
@@ -213,7 +234,7 @@ ipv6_reserved = partial(_ipv6, public=False)
 def mac(data: Text, start: int, end: int) -> Span | None:
     """Confirm a MAC address: not all zeros, not broadcast, not a byte of a longer colon list."""
     value = _plain(_text(data, start, end))
-    if start and data[start - 1] in b":-" or end < len(data) and data[end] in b":-":
+    if (start and data[start - 1] in b":-") or (end < len(data) and data[end] in b":-"):
         return None
     return None if len(set(value)) == 1 else (start, end)
 
@@ -393,14 +414,20 @@ def token(data: Text, start: int, end: int) -> Span | None:
 def licence(data: Text, start: int, end: int) -> Span | None:
     """Confirm a licence number after its cue: at least 5 digits, no lower-case word in it."""
     value = _text(data, start, end)
-    lower = any(value[i : i + 3].isalpha() and value[i : i + 3].islower() for i in range(len(value)))
+    lower = any(
+        value[i : i + 3].isalpha() and value[i : i + 3].islower() for i in range(len(value))
+    )
     return (start, end) if len(_digits(value)) >= 5 and not lower else None
 
 
 def account(data: Text, start: int, end: int) -> Span | None:
     """Confirm an account name after its cue: a digit, hyphen or underscore, or a colon before it."""
     value = _text(data, start, end)
-    named = bytes(data[max(0, start - 4) : start]).rstrip().endswith((b":", "是".encode(), "为".encode()))
+    named = (
+        bytes(data[max(0, start - 4) : start])
+        .rstrip()
+        .endswith((b":", "是".encode(), "为".encode()))
+    )
     return (start, end) if named or any(c.isdigit() or c in "_-" for c in value) else None
 
 

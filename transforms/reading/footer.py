@@ -37,10 +37,10 @@ class _Compact:
             byte = self._data[self._pos]
             self._pos += 1
             value |= (byte & 0x7F) << shift
-            if byte < 0x80:  # noqa: PLR2004 - the continuation bit
+            if byte < 0x80:
                 return value
             shift += 7
-            if shift > 63:  # noqa: PLR2004 - 64-bit integers at most
+            if shift > 63:
                 raise ValueError
 
     def integer(self) -> int:
@@ -63,7 +63,7 @@ class _Compact:
         byte = self._data[self._pos]
         self._pos += 1
         size = byte >> 4
-        if size == 15:  # noqa: PLR2004 - a longer size follows
+        if size == 15:
             size = self._varint()
         if size > len(self._data) - self._pos:
             raise ValueError

@@ -30,7 +30,6 @@ from .splits import Split, printable
 from .streams import BinaryFile, HashedFile, StreamFault, open_source
 from .window import Window
 
-
 _BAD_ID = REASON_CODES[Reason.BAD_ID]
 _INVALID_UTF8 = REASON_CODES[Reason.INVALID_UTF8]
 _MISSING_FIELD = REASON_CODES[Reason.MISSING_FIELD]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import itertools
 import os
 import stat
 from collections.abc import Iterable, Mapping
@@ -19,10 +20,9 @@ from typing import Literal
 from ...schemas.errors import InputError
 from .limits import ReadLimits
 from .parquet import ParquetFacts, check_columns, inspect_parquet
-from .streams import MEMBER_MAGIC, StreamFault, open_source
+from .streams import MEMBER_MAGIC, Codec, StreamFault, open_source
 
 Format = Literal["jsonl", "parquet"]
-Codec = Literal["none", "gzip", "zstd", "bz2", "xz"]
 
 _HEAD = 4096
 
@@ -187,16 +187,13 @@ def _sniff(path: str, head: bytes, size: int) -> tuple[Format, Codec]:
     _refuse_container(printable(path), head)
     if head.startswith((b"PAR1", b"PARE")):
         return "parquet", "none"
+    # A file cut inside its magic; `B` or `(` alone may as well be a bad line of text.
+    cut = not head.isascii() or head[0] < 9
     for codec, magics in MEMBER_MAGIC.items():
-        if head.startswith(magics):
-            return "jsonl", codec  # type: ignore[return-value]
-        # A file cut inside its magic; `B`, `(` or `P` alone may as well be a bad line of text.
-        if not head.isascii() or head[0] < 9:  # noqa: PLR2004 - below TAB: no text
-            if any(magic.startswith(head) for magic in magics):
-                return "jsonl", codec  # type: ignore[return-value]
-    if head[:1] == b"\x1f":
-        return "jsonl", "gzip"
-    return "jsonl", "none"
+        if head.startswith(magics) or (cut and any(magic.startswith(head) for magic in magics)):
+            return "jsonl", codec
+    # No text begins with this byte: a gzip header that is cut or damaged.
+    return "jsonl", "gzip" if head[:1] == b"\x1f" else "none"
 
 
 def _refuse_container(shown: str, head: bytes) -> None:
@@ -297,7 +294,7 @@ def _ranges(facts: FileFacts, target_bytes: int) -> list[tuple[int, int]]:
     # Equal parts, so that the last one is not a sliver.
     parts = max(1, -(-facts.bytes // target_bytes))
     cuts = [facts.bytes * k // parts for k in range(parts + 1)]
-    return list(zip(cuts, cuts[1:], strict=False))
+    return list(itertools.pairwise(cuts))
 
 
 def check_same_types(files: Iterable[tuple[str, FileFacts]]) -> None:

@@ -12,7 +12,7 @@ import bz2
 import hashlib
 import lzma
 import zlib
-from typing import Protocol
+from typing import Literal, Protocol
 
 import zstandard
 
@@ -31,6 +31,9 @@ _ZSTD_WINDOW = 1 << 27
 
 # xz -9 needs 65 MiB to decompress (xz(1)); a header may ask for 4 GiB.
 _XZ_MEMORY = 128 << 20
+
+Codec = Literal["none", "gzip", "zstd", "bz2", "xz"]
+"""Compression of a JSON lines file."""
 
 _SUPERFLUOUS = "data after the end of the stream"
 
@@ -170,7 +173,7 @@ class RangeSource:
                 count = found + 1
         if count:
             self._pos += count
-            self._at_line_end = view[count - 1] == 10  # noqa: PLR2004 - line feed
+            self._at_line_end = view[count - 1] == 10
         if self._pos >= self._size or (self._pos >= self._end and self._at_line_end):
             self._done = True
         elif not count:
@@ -263,7 +266,7 @@ class _Zstd:
         return self._inner.decompress(data)
 
 
-def _new_member(codec: str) -> _Member:
+def _new_member(codec: Codec) -> _Member:
     if codec == "gzip":
         return _Gzip()
     if codec == "bz2":
@@ -275,7 +278,7 @@ def _new_member(codec: str) -> _Member:
 
 # How a member starts: gzip (RFC 1952), bzip2, xz (xz-file-format 2.1.1.1), Zstandard and its
 # sixteen skippable frames (RFC 8878, 3.1).
-MEMBER_MAGIC: dict[str, tuple[bytes, ...]] = {
+MEMBER_MAGIC: dict[Codec, tuple[bytes, ...]] = {
     "gzip": (b"\x1f\x8b\x08",),
     "bz2": tuple(b"BZh%d" % level for level in range(1, 10)),
     "xz": (b"\xfd7zXZ\x00",),
@@ -292,7 +295,7 @@ class CompressedSource:
         limits: Bounds on the ratio and the number of decompressed bytes.
     """
 
-    def __init__(self, file: BinaryFile, codec: str, limits: ReadLimits) -> None:
+    def __init__(self, file: BinaryFile, codec: Codec, limits: ReadLimits) -> None:
         self.first = 0
         self._file = file
         self._codec = codec
@@ -409,7 +412,7 @@ class CompressedSource:
 
 
 def open_source(
-    file: BinaryFile, codec: str, start: int, end: int, file_bytes: int, limits: ReadLimits
+    file: BinaryFile, codec: Codec, start: int, end: int, file_bytes: int, limits: ReadLimits
 ) -> ByteSource:
     """Return the source of a split's bytes.
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .limits import ReadLimits
 from .streams import ByteSource, StreamFault
 
 _BOM = b"\xef\xbb\xbf"
