@@ -17,6 +17,7 @@ import platform
 import sysconfig
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from datasketch import MinHash
+
 from muniment.transforms.bands import band_hashes, star_edges
 from muniment.transforms.components import connect, spanning_forest
 from muniment.transforms.hashing import canonical_text, siphash128
@@ -76,7 +78,7 @@ def datasketch_rate(texts: pa.Array) -> float:
     part = texts[: max(1, len(texts) * 1_000_000 // max(texts.nbytes, 1))]
     offsets, hashes = shingle_hashes(part, shingle_size=SHINGLE_SIZE, key=KEY)
     low = (hashes & np.uint64(0xFFFFFFFF)).tolist()
-    sets = [low[start:end] for start, end in zip(offsets[:-1], offsets[1:], strict=True)]
+    sets = [low[start:end] for start, end in pairwise(offsets)]
 
     def run() -> None:
         for hashed in sets:

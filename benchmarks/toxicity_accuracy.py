@@ -37,7 +37,7 @@ Scores = npt.NDArray[np.float64]
 Z = 1.959964  # the standard normal's 97.5 % point
 
 LEET = str.maketrans("aioes", "@103$")
-CYRILLIC = str.maketrans("aeopcxyi", "аеорсхуі")  # noqa: RUF001 - look-alikes are the point
+CYRILLIC = str.maketrans("aeopcxyi", "аеорсхуі")
 FULLWIDTH = {code: code + 0xFEE0 for code in range(33, 127)}
 OBFUSCATIONS: dict[str, Callable[[str], str]] = {
     "upper case": str.upper,
@@ -60,7 +60,11 @@ def proportion(hits: npt.NDArray[np.bool_]) -> dict[str, Any]:
     p = float(hits.mean())
     centre = (p + Z * Z / (2 * n)) / (1 + Z * Z / n)
     half = Z * np.sqrt(p * (1 - p) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
-    return {"value": round(p, 4), "n": n, "ci95": [round(centre - half, 4), round(centre + half, 4)]}
+    return {
+        "value": round(p, 4),
+        "n": n,
+        "ci95": [round(centre - half, 4), round(centre + half, 4)],
+    }
 
 
 def auc(labels: npt.NDArray[np.int64], scores: Scores) -> dict[str, Any]:
@@ -197,15 +201,18 @@ def main() -> None:
     seconds = time.process_time() - started
     size = sum(len(text.encode()) for text in documents["en"])
     result = {
-        "models": {m.name: {"sha256": m.sha256, "threshold": m.threshold}
-                   for m in models.models.values()},
+        "models": {
+            m.name: {"sha256": m.sha256, "threshold": m.threshold} for m in models.models.values()
+        },
         "en": {
             "tsd_trial": en.accuracy(posts),
             "davidson_held_out": en.accuracy(tweets),
             "recall_obfuscated": {
                 "none": proportion(en.flagged(toxic)),
-                **{name: proportion(en.flagged([change(text) for text in toxic]))
-                   for name, change in OBFUSCATIONS.items()},
+                **{
+                    name: proportion(en.flagged([change(text) for text in toxic]))
+                    for name, change in OBFUSCATIONS.items()
+                },
             },
             "still_found_in_100_kB": {
                 "posts": proportion(en.flagged(diluted(found, calm, 100_000))),

@@ -53,7 +53,7 @@ def write_answer(connection: duckdb.DuckDBPyConnection, fmt: str, out: IO[bytes]
         _write_table(names, list(rows), out)
 
 
-def plain(value: Any) -> Any:  # noqa: ANN401
+def plain(value: Any) -> Any:
     """Return a value of DuckDB as JSON has it: str, int, float, bool, None, list or dict."""
     if value is None or isinstance(value, (str, bool, int)):
         return value
@@ -127,7 +127,7 @@ def _write_csv(names: list[str], rows: Iterator[list[Any]], out: IO[bytes]) -> N
     text.detach()  # the stream stays open; it is the caller's
 
 
-def _cell(value: Any) -> Any:  # noqa: ANN401
+def _cell(value: Any) -> Any:
     if isinstance(value, (list, dict)):
         value = json.dumps(value)
     if isinstance(value, bool):
@@ -151,15 +151,13 @@ def _write_table(names: list[str], rows: list[list[Any]], out: IO[bytes]) -> Non
 
 def _line(cells: list[str], widths: list[int], right: list[bool]) -> str:
     padded = [
-        " " * (width - _width(cell)) + cell
-        if to_right
-        else cell + " " * (width - _width(cell))
+        " " * (width - _width(cell)) + cell if to_right else cell + " " * (width - _width(cell))
         for cell, width, to_right in zip(cells, widths, right, strict=True)
     ]
     return "  ".join(padded).rstrip()
 
 
-def _shown(value: Any) -> str:  # noqa: ANN401
+def _shown(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -185,6 +183,8 @@ def _write_parquet(connection: duckdb.DuckDBPyConnection, out: IO[bytes]) -> Non
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     reader = connection.to_arrow_reader(_FETCH * 10)
-    with pq.ParquetWriter(pa.PythonFile(out, mode="w"), reader.schema, compression="zstd") as writer:
+    with pq.ParquetWriter(
+        pa.PythonFile(out, mode="w"), reader.schema, compression="zstd"
+    ) as writer:
         for batch in reader:
             writer.write_batch(batch)

@@ -143,7 +143,7 @@ def answer_sections(release: Release, *, verified: bool = True) -> tuple[ShownSe
     )
 
 
-def show(column: str, value: Any) -> str:  # noqa: ANN401
+def show(column: str, value: Any) -> str:
     """Return a value as the card shows it.
 
     >>> show("documents_in", 1234567), show("share", 0.25), show("share", 0.00001)
@@ -169,15 +169,17 @@ def escape_markdown(text: str) -> str:
         text: One line; characters that are not printable must have been made visible.
     """
     escaped = re.sub(r"([\\`*_{}\[\]<>#|~&!$])", r"\\\1", text)
+    # What would begin a list, a rule or a heading if a line began with it.
+    escaped = re.sub(r"\A(\s*)(?=[-+=])|\A(\s*\d+)(?=[.)](?:\s|$))", r"\1\2\\", escaped)
     # What would become a link by itself (GitHub's autolinks).
     return re.sub(r"(?i)(\bwww)\.|:(?=//)", lambda m: f"{m[1]}\\." if m[1] else "\\:", escaped)
 
 
 def _percent(share: float) -> str:
     """Return a share in per cent; what is not nothing is never shown as nothing, nor as all."""
-    if 0 < share < 0.001:  # noqa: PLR2004
+    if 0 < share < 0.001:
         return "<0.1 %"
-    if 0.999 < share < 1:  # noqa: PLR2004
+    if 0.999 < share < 1:
         return ">99.9 %"
     return f"{100 * share:.1f} %"
 
@@ -221,7 +223,7 @@ def _points(part: Listing, rows: Rows) -> str:
     )
 
 
-def _cell(query: str, row: int, column: str, value: Any, highest: float = 0.0) -> Cell:  # noqa: ANN401
+def _cell(query: str, row: int, column: str, value: Any, highest: float = 0.0) -> Cell:
     numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
     numeric = numeric and column not in _UNGROUPED
     amount = float(value) if numeric else None
@@ -246,7 +248,7 @@ def _outcomes(sections: tuple[ShownSection, ...]) -> list[tuple[str, Cell, float
 
 
 def _word(value: object) -> str:
-    return inert(value) if isinstance(value, str) else ""
+    return inert(value).strip() if isinstance(value, str) else ""
 
 
 def _environment(fmt: str) -> jinja2.Environment:
@@ -255,7 +257,7 @@ def _environment(fmt: str) -> jinja2.Environment:
     loader = jinja2.DictLoader({name: folder.joinpath(name).read_text(encoding="utf-8")})
     environment = jinja2.Environment(
         loader=loader,
-        autoescape=fmt == "html",
+        autoescape=fmt == "html",  # noqa: S701  (Markdown: `finalize` escapes all that is printed)
         finalize=None if fmt == "html" else _finalize_markdown,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -9,10 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-DOCUMENTS = "Documents"
-TOKENS = "Tokens"
-SHARE = "Share of tokens"
-
 
 @dataclass(frozen=True)
 class Facts:
@@ -69,6 +65,12 @@ class Section:
     warnings: tuple[str, ...] = ()
 
 
+def _columns(text: str) -> tuple[tuple[str, str], ...]:
+    """Return `column: heading; column: heading` as pairs."""
+    pairs = (item.split(": ", 1) for item in text.split("; "))
+    return tuple((column, heading) for column, heading in pairs)
+
+
 SECTIONS: tuple[Section, ...] = (
     Section(
         "At a glance",
@@ -77,22 +79,17 @@ SECTIONS: tuple[Section, ...] = (
         (
             Facts(
                 "totals",
-                (
-                    ("documents_in", "Documents read"),
-                    ("documents_kept", "Documents kept"),
-                    ("documents_removed", "Documents removed by a rule"),
-                    ("documents_quarantined", "Documents quarantined"),
-                    ("share_kept", "Share of documents kept"),
-                    ("tokens_in", "Tokens read"),
-                    ("tokens_out", "Tokens kept, after redaction"),
-                    ("bytes_out", "Bytes of text kept"),
-                    ("sources", "Sources"),
-                    ("languages", "Languages"),
-                    ("domains", "Domains"),
-                    ("collected_from", "First day of collection"),
-                    ("collected_to", "Last day of collection"),
-                    ("published_from", "Earliest date of a document"),
-                    ("published_to", "Latest date of a document"),
+                _columns(
+                    "documents_in: Documents read; documents_kept: Documents kept; "
+                    "documents_removed: Documents removed by a rule; "
+                    "documents_quarantined: Documents quarantined; "
+                    "share_kept: Share of documents kept; tokens_in: Tokens read; "
+                    "tokens_out: Tokens kept, after redaction; bytes_out: Bytes of text kept; "
+                    "sources: Sources; languages: Languages; domains: Domains; "
+                    "collected_from: First day of collection; "
+                    "collected_to: Last day of collection; "
+                    "published_from: Earliest date of a document; "
+                    "published_to: Latest date of a document"
                 ),
             ),
         ),
@@ -108,14 +105,10 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "by-source",
                 "What came from each source",
-                (
-                    ("source_id", "Source"),
-                    ("documents_in", "Read"),
-                    ("documents_kept", "Kept"),
-                    ("documents_removed", "Removed"),
-                    ("documents_quarantined", "Quarantined"),
-                    ("tokens_out", "Tokens kept"),
-                    ("share", SHARE),
+                _columns(
+                    "source_id: Source; documents_in: Read; documents_kept: Kept; "
+                    "documents_removed: Removed; documents_quarantined: Quarantined; "
+                    "tokens_out: Tokens kept; share: Share of tokens"
                 ),
                 limit=40,
                 bar="share",
@@ -123,34 +116,22 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "sources",
                 "Declarations",
-                (
-                    ("source_id", "Source"),
-                    ("kind", "Kind"),
-                    ("publisher", "Publisher"),
-                    ("version", "Version"),
-                    ("uri", "Obtained from"),
-                    ("crawler", "Crawler"),
-                    ("contract_ref", "Contract"),
-                    ("generator", "Generator"),
-                    ("licence_default", "Licence by default"),
-                    ("legal_basis", "Copyright basis"),
-                    ("personal_data_basis", "Personal data basis"),
-                    ("origin", "Origin"),
-                    ("collected_from", "Collected from"),
-                    ("collected_to", "Collected to"),
-                    ("observability", "Rights signals visible"),
+                _columns(
+                    "source_id: Source; kind: Kind; publisher: Publisher; version: Version; "
+                    "uri: Obtained from; crawler: Crawler; contract_ref: Contract; "
+                    "generator: Generator; licence_default: Licence by default; "
+                    "legal_basis: Copyright basis; personal_data_basis: Personal data basis; "
+                    "origin: Origin; collected_from: Collected from; collected_to: Collected to; "
+                    "observability: Rights signals visible"
                 ),
                 limit=40,
             ),
             Listing(
                 "public-datasets",
                 "Large public data sets (EU summary, section 2.1)",
-                (
-                    ("source_id", "Source"),
-                    ("publisher", "Publisher"),
-                    ("version", "Version"),
-                    ("tokens_in", "Tokens read"),
-                    ("share", "Share of public data sets"),
+                _columns(
+                    "source_id: Source; publisher: Publisher; version: Version; "
+                    "tokens_in: Tokens read; share: Share of public data sets"
                 ),
                 bar="share",
                 empty="No source is a public data set.",
@@ -165,24 +146,18 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "by-language",
                 "Documents and tokens by language",
-                (
-                    ("lang", "Language"),
-                    ("documents_in", "Read"),
-                    ("documents_kept", "Kept"),
-                    ("tokens_out", "Tokens kept"),
-                    ("share", SHARE),
+                _columns(
+                    "lang: Language; documents_in: Read; documents_kept: Kept; "
+                    "tokens_out: Tokens kept; share: Share of tokens"
                 ),
                 bar="share",
             ),
             Listing(
                 "removal-by-language",
                 "Do the rules remove more of a language?",
-                (
-                    ("lang", "Language"),
-                    ("documents_in", "Read"),
-                    ("removed", "Removed"),
-                    ("removal_rate", "Share removed"),
-                    ("commonest_reason", "Commonest reason"),
+                _columns(
+                    "lang: Language; documents_in: Read; removed: Removed; "
+                    "removal_rate: Share removed; commonest_reason: Commonest reason"
                 ),
                 bar="removal_rate",
             ),
@@ -196,24 +171,19 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "by-licence",
                 "Corpus by licence",
-                (
-                    ("licence", "Licence"),
-                    ("documents_kept", DOCUMENTS),
-                    ("said_by_document", "Said by the document"),
-                    ("said_by_source", "Said by the source"),
-                    ("tokens_out", TOKENS),
-                    ("share", SHARE),
+                _columns(
+                    "licence: Licence; documents_kept: Documents; "
+                    "said_by_document: Said by the document; said_by_source: Said by the source; "
+                    "tokens_out: Tokens; share: Share of tokens"
                 ),
                 bar="share",
             ),
             Listing(
                 "unknown-licence",
                 "Unknown licences by source",
-                (
-                    ("source_id", "Source"),
-                    ("documents_unknown", DOCUMENTS),
-                    ("tokens_unknown", TOKENS),
-                    ("share_unknown", "Share of the source"),
+                _columns(
+                    "source_id: Source; documents_unknown: Documents; tokens_unknown: Tokens; "
+                    "share_unknown: Share of the source"
                 ),
                 bar="share_unknown",
             ),
@@ -227,13 +197,9 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "domains",
                 "Domains",
-                (
-                    ("domain", "Domain"),
-                    ("documents_in", "Read"),
-                    ("documents_kept", "Kept"),
-                    ("tokens_in", "Tokens read"),
-                    ("tokens_out", "Tokens kept"),
-                    ("share", SHARE),
+                _columns(
+                    "domain: Domain; documents_in: Read; documents_kept: Kept; "
+                    "tokens_in: Tokens read; tokens_out: Tokens kept; share: Share of tokens"
                 ),
                 bar="share",
                 empty="No document has an address.",
@@ -241,11 +207,9 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "by-year",
                 "Corpus by year of publication",
-                (
-                    ("year", "Year"),
-                    ("documents_kept", DOCUMENTS),
-                    ("tokens_out", TOKENS),
-                    ("share", SHARE),
+                _columns(
+                    "year: Year; documents_kept: Documents; tokens_out: Tokens; "
+                    "share: Share of tokens"
                 ),
                 limit=40,
                 bar="share",
@@ -263,14 +227,10 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "funnel",
                 "Funnel",
-                (
-                    ("rule_id", "Rule"),
-                    ("action", "Action"),
-                    ("documents", "Leave here"),
-                    ("also_hit", "Also"),
-                    ("documents_left", "Documents left"),
-                    ("tokens_left", "Tokens left"),
-                    ("meaning", "What the rule does"),
+                _columns(
+                    "rule_id: Rule; action: Action; documents: Leave here; also_hit: Also; "
+                    "documents_left: Documents left; tokens_left: Tokens left; "
+                    "meaning: What the rule does"
                 ),
                 limit=60,
                 bar="documents_left",
@@ -278,12 +238,9 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "reasons",
                 "Reasons",
-                (
-                    ("outcome", "Outcome"),
-                    ("reason", "Reason"),
-                    ("documents", DOCUMENTS),
-                    ("tokens", "Tokens read"),
-                    ("share", "Share of what left"),
+                _columns(
+                    "outcome: Outcome; reason: Reason; documents: Documents; "
+                    "tokens: Tokens read; share: Share of what left"
                 ),
                 limit=60,
                 bar="share",
@@ -292,11 +249,9 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "shadow",
                 "Rules in shadow, which never act",
-                (
-                    ("rule_id", "Rule"),
-                    ("documents", "Documents hit"),
-                    ("only_here", "Would leave if enforced"),
-                    ("tokens", "Their tokens"),
+                _columns(
+                    "rule_id: Rule; documents: Documents hit; "
+                    "only_here: Would leave if enforced; tokens: Their tokens"
                 ),
                 empty="No rule in shadow fired.",
             ),
@@ -314,31 +269,25 @@ SECTIONS: tuple[Section, ...] = (
         (
             Facts(
                 "run",
-                (
-                    ("dedup_bands", "Bands"),
-                    ("dedup_rows", "Rows of a band"),
-                    ("dedup_threshold", "Jaccard threshold"),
+                _columns(
+                    "dedup_bands: Bands; dedup_rows: Rows of a band; "
+                    "dedup_threshold: Jaccard threshold"
                 ),
             ),
             Listing(
                 "duplicates",
                 "Members of duplicate clusters",
-                (
-                    ("role", "Role"),
-                    ("method", "Found by"),
-                    ("documents", DOCUMENTS),
-                    ("tokens", TOKENS),
-                    ("clusters", "Clusters"),
-                    ("least_jaccard", "Least Jaccard"),
-                    ("mean_jaccard", "Mean Jaccard"),
-                    ("tainted", "Copy an opted-out document"),
+                _columns(
+                    "role: Role; method: Found by; documents: Documents; tokens: Tokens; "
+                    "clusters: Clusters; least_jaccard: Least Jaccard; "
+                    "mean_jaccard: Mean Jaccard; tainted: Copy an opted-out document"
                 ),
                 empty="No duplicates were found.",
             ),
             Listing(
                 "s-curve",
                 "Chance that a pair is found",
-                (("jaccard", "Jaccard"), ("chance", "Chance")),
+                _columns("jaccard: Jaccard; chance: Chance"),
                 empty="Near-duplicates were not looked for.",
                 curve=("jaccard", "chance"),
             ),
@@ -355,28 +304,19 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "pii-grades",
                 "Documents by the highest grade found in them",
-                (
-                    ("grade", "Grade"),
-                    ("documents_in", "Documents judged"),
-                    ("documents_kept", "Kept"),
-                    ("removed_as_dense", "Removed as dense"),
-                    ("found", "Spans found"),
-                    ("redacted_in_kept", "Replaced in kept"),
+                _columns(
+                    "grade: Grade; documents_in: Documents judged; documents_kept: Kept; "
+                    "removed_as_dense: Removed as dense; found: Spans found; "
+                    "redacted_in_kept: Replaced in kept"
                 ),
             ),
             Listing(
                 "pii",
                 "Spans by type",
-                (
-                    ("entity_type", "Type"),
-                    ("grade", "Grade"),
-                    ("detector", "Detector"),
-                    ("action", "Action"),
-                    ("documents", DOCUMENTS),
-                    ("found", "Found"),
-                    ("found_in_kept", "In kept"),
-                    ("redacted_in_kept", "Replaced"),
-                    ("left_in_kept", "Left"),
+                _columns(
+                    "entity_type: Type; grade: Grade; detector: Detector; action: Action; "
+                    "documents: Documents; found: Found; found_in_kept: In kept; "
+                    "redacted_in_kept: Replaced; left_in_kept: Left"
                 ),
                 limit=40,
                 empty="No personal data was found.",
@@ -395,14 +335,10 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "toxicity",
                 "Scores by language",
-                (
-                    ("lang", "Language"),
-                    ("documents_in", "Documents judged"),
-                    ("measured", "Scored"),
-                    ("removed", "Removed"),
-                    ("median", "Median score"),
-                    ("percentile_99", "99th percentile"),
-                    ("highest_kept", "Highest kept"),
+                _columns(
+                    "lang: Language; documents_in: Documents judged; measured: Scored; "
+                    "removed: Removed; median: Median score; percentile_99: 99th percentile; "
+                    "highest_kept: Highest kept"
                 ),
             ),
         ),
@@ -419,30 +355,22 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "rights",
                 "Corpus by rights state",
-                (
-                    ("rights_observability", "Signals visible"),
-                    ("rights_state", "State"),
-                    ("documents_kept", DOCUMENTS),
-                    ("tokens_out", TOKENS),
-                    ("share", SHARE),
+                _columns(
+                    "rights_observability: Signals visible; rights_state: State; "
+                    "documents_kept: Documents; tokens_out: Tokens; share: Share of tokens"
                 ),
                 bar="share",
             ),
             Listing(
                 "lists",
                 "Opt-out and takedown lists",
-                (
-                    ("list_id", "List"),
-                    ("kind", "Kind"),
-                    ("version", "Version"),
-                    ("licence", "Licence"),
-                    ("retrieved", "Retrieved"),
-                    ("entries", "Entries"),
-                    ("documents_matched", "Documents matched"),
-                    ("canaries", "Canaries"),
-                    ("canaries_passed", "Passed"),
-                    ("sha256", "SHA-256"),
+                _columns(
+                    "list_id: List; kind: Kind; version: Version; licence: Licence; "
+                    "retrieved: Retrieved; entries: Entries; "
+                    "documents_matched: Documents matched; canaries: Canaries; "
+                    "canaries_passed: Passed; sha256: SHA-256"
                 ),
+                limit=40,
                 empty="No list was applied.",
             ),
         ),
@@ -455,12 +383,9 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "quarantine",
                 "Quarantined records",
-                (
-                    ("reason", "Reason"),
-                    ("stage", "Stage"),
-                    ("source_id", "Source"),
-                    ("records", "Records"),
-                    ("bytes", "Bytes"),
+                _columns(
+                    "reason: Reason; stage: Stage; source_id: Source; records: Records; "
+                    "bytes: Bytes"
                 ),
                 limit=40,
                 empty="Every record could be judged.",
@@ -475,12 +400,8 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "models",
                 "Models",
-                (
-                    ("model", "Model"),
-                    ("version", "Version"),
-                    ("task", "Task"),
-                    ("licence", "Licence"),
-                    ("sha256", "SHA-256"),
+                _columns(
+                    "model: Model; version: Version; task: Task; licence: Licence; sha256: SHA-256"
                 ),
                 limit=40,
                 empty="No model measured.",
@@ -488,13 +409,9 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "rules",
                 "Rules",
-                (
-                    ("rule_id", "Rule"),
-                    ("version", "Version"),
-                    ("mode", "Mode"),
-                    ("action", "Action"),
-                    ("parameters", "Parameters"),
-                    ("basis", "Basis"),
+                _columns(
+                    "rule_id: Rule; version: Version; mode: Mode; action: Action; "
+                    "parameters: Parameters; basis: Basis"
                 ),
                 limit=60,
             ),
@@ -507,14 +424,13 @@ SECTIONS: tuple[Section, ...] = (
         (
             Facts(
                 "unknowns",
-                (
-                    ("licence_unknown", "No known licence"),
-                    ("rights_unobservable", "No rights signal could be seen"),
-                    ("rights_unknown", "Rights state unknown"),
-                    ("toxicity_unmeasured", "Toxicity not measured"),
-                    ("language_unknown", "Language not identified"),
-                    ("domain_unknown", "No address"),
-                    ("date_unknown", "No date"),
+                _columns(
+                    "licence_unknown: No known licence; "
+                    "rights_unobservable: No rights signal could be seen; "
+                    "rights_unknown: Rights state unknown; "
+                    "toxicity_unmeasured: Toxicity not measured; "
+                    "language_unknown: Language not identified; domain_unknown: No address; "
+                    "date_unknown: No date"
                 ),
             ),
         ),
@@ -535,15 +451,12 @@ SECTIONS: tuple[Section, ...] = (
         (
             Facts(
                 "run",
-                (
-                    ("code_version", "Version of muniment"),
-                    ("schema_version", "Version of the tables"),
-                    ("tokenizer", "Tokenizer"),
-                    ("config_sha256", "SHA-256 of the job"),
-                    ("policy_sha256", "SHA-256 of the rules"),
-                    ("inputs_sha256", "SHA-256 over the inputs"),
-                    ("key_id", "Id of the secret key"),
-                    ("guard_override", "Guard overridden because"),
+                _columns(
+                    "code_version: Version of muniment; schema_version: Version of the tables; "
+                    "tokenizer: Tokenizer; config_sha256: SHA-256 of the job; "
+                    "policy_sha256: SHA-256 of the rules; "
+                    "inputs_sha256: SHA-256 over the inputs; key_id: Id of the secret key; "
+                    "guard_override: Guard overridden because"
                 ),
             ),
         ),

@@ -155,7 +155,7 @@ def _totals(run: Run, annotated: Sequence[Marker], final: Sequence[Marker]) -> d
             "quarantined": total(final, "quarantined"),
         },
         "tokens": {"in": total(final, "tokens_in"), "out": total(final, "tokens_out")},
-        "bytes_in": total(annotated, "bytes_total"),
+        "bytes_in": total(annotated, "bytes_in"),
         "bytes_out": total(final, "bytes_out"),
         "removed_by_reason": {k: v for k, v in sorted(reasons.items()) if k not in quarantine},
         "quarantined_by_reason": {k: v for k, v in sorted(reasons.items()) if k in quarantine},
@@ -246,7 +246,7 @@ def _input_row(
     return {
         **item,
         "sha256": bytes.fromhex(item["sha256"]),
-        "stream_bytes": sum(marker.stats["bytes_accounted"] for marker in own),
+        "stream_bytes": sum(marker.stats["stream_bytes"] for marker in own),
         "records": sum(marker.stats["records"] for marker in own),
     }
 

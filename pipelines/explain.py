@@ -67,9 +67,7 @@ def explain(
             ),
             "decisions": decisions,
             "counterfactual": counterfactual(document, decisions),
-            "duplicates": _rows(
-                connection, "SELECT * FROM duplicates WHERE doc_id = $1", [doc_id]
-            ),
+            "duplicates": _rows(connection, "SELECT * FROM duplicates WHERE doc_id = $1", [doc_id]),
             "personal_data": _rows(
                 connection,
                 "SELECT * EXCLUDE (doc_id) FROM pii_stats WHERE doc_id = $1 ORDER BY ALL",
@@ -92,9 +90,7 @@ def counterfactual(document: dict[str, Any], decisions: list[dict[str, Any]]) ->
         rule that fired; the document is kept only if all of them hold. `removed_if`: likewise for
         a kept document and the rules in shadow, of which one is enough.
     """
-    enforced = [
-        row for row in decisions if row["mode"] == "enforce" and row["action"] in _REMOVING
-    ]
+    enforced = [row for row in decisions if row["mode"] == "enforce" and row["action"] in _REMOVING]
     shadow = [row for row in decisions if row["mode"] == "shadow" and row["action"] in _REMOVING]
     kept = document["outcome"] == "kept"
     return {
@@ -209,7 +205,9 @@ def _way_out(row: dict[str, Any]) -> str:
         return f"{rule}: the threshold were {bound} (it was {_number(threshold)})"
     if row["partner_id"]:
         return f"{rule}: document {row['partner_id']} were not there"
-    return f"{rule}: the rule were off" if row["action"] == "remove" else f"{rule}: it could be judged"
+    return (
+        f"{rule}: the rule were off" if row["action"] == "remove" else f"{rule}: it could be judged"
+    )
 
 
 def _decision_lines(row: dict[str, Any]) -> list[str]:
@@ -255,9 +253,7 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
 
 
-def _one(
-    connection: duckdb.DuckDBPyConnection, sql: str, values: list[Any]
-) -> dict[str, Any]:
+def _one(connection: duckdb.DuckDBPyConnection, sql: str, values: list[Any]) -> dict[str, Any]:
     rows = _rows(connection, sql, values)
     return rows[0] if rows else {}
 
@@ -267,9 +263,7 @@ def _rows(
 ) -> list[dict[str, Any]]:
     connection.execute(sql, values)
     columns = [column[0] for column in connection.description or ()]
-    return [
-        _shown(dict(zip(columns, row, strict=True))) for row in connection.fetchall()
-    ]
+    return [_shown(dict(zip(columns, row, strict=True))) for row in connection.fetchall()]
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:

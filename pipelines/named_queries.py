@@ -169,9 +169,7 @@ NAMED_QUERIES: tuple[NamedQuery, ...] = (
     # Duplicates
     NamedQuery("duplicates", "How many copies were found?", "researcher"),
     NamedQuery("duplicate-clusters", "Which clusters are largest?", "engineer", (_LIMIT,)),
-    NamedQuery(
-        "duplicate-cluster", "Which documents are copies of this one?", "legal", (_DOC_ID,)
-    ),
+    NamedQuery("duplicate-cluster", "Which documents are copies of this one?", "legal", (_DOC_ID,)),
     NamedQuery("tainted", "What was kept that copies an opted-out document?", "legal"),
     NamedQuery("s-curve", "How likely is a pair of some similarity to be found?", "researcher"),
     NamedQuery("jaccard", "How similar were the copies?", "researcher"),

@@ -53,7 +53,7 @@ def main() -> int:
             except OSError:
                 raise QueryError(f"the answer is larger than {ANSWER_BYTES >> 30} GiB") from None
     except MunimentError as error:
-        known = "IntegrityError" if error.exit_code == 3 else "QueryError"  # noqa: PLR2004
+        known = "IntegrityError" if error.exit_code == 3 else "QueryError"
         json.dump({"error": known, "message": str(error)}, sys.stderr)
         sys.stderr.write("\n")
         return 2
@@ -72,7 +72,7 @@ def _limit(timeout: float) -> None:
         resource.setrlimit(limit, (value, value))
 
 
-def _decode(params: Any) -> Any:  # noqa: ANN401
+def _decode(params: Any) -> Any:
     if isinstance(params, list):
         return [_decode_value(value) for value in params]
     if isinstance(params, dict):

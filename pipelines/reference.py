@@ -2,7 +2,8 @@
 """Write the references that are generated from the models: `make docs`, or this module.
 
 `examples/JOB.md` is a table of every field of a job file, `examples/job.reference.yaml` a job that
-spells every field out. A test holds both equal to what this module makes.
+spells every field out, and `examples/MANIFEST.md` a table of every column of a release. A test
+holds all three equal to what this module makes.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
 from ..schemas.job import MANDATORY_BY_KIND, Job
 from ..schemas.job_file import model_in
+from ..schemas.tables import ALL_TABLES, SCHEMA_VERSION
 
 _WIDTH = 99
 
@@ -65,6 +68,25 @@ def render_job_reference() -> str:
     return "\n".join(lines) + "\n"
 
 
+def render_manifest_reference() -> str:
+    """Return a Markdown page with a table of every column of every table of a release."""
+    lines = [
+        "# The tables of a release",
+        "",
+        "Made by `make docs` from `schemas/tables.py`. `muniment query` shows each as a view of",
+        f"its name. Version {SCHEMA_VERSION}; a reader refuses a release of another version.",
+    ]
+    for table in ALL_TABLES:
+        lines += ["", f"## `{table.name}`", "", table.meaning, ""]
+        lines += ["| Column | Type | Unit | Meaning | Standard |", "|---|---|---|---|---|"]
+        for column in table.fields:
+            null = ", null allowed" if column.nullable else ""
+            kind = _arrow_type(column.type) + null
+            cells = (f"`{column.name}`", kind, column.unit, column.meaning, column.standard)
+            lines.append(_table_row([cell or "" for cell in cells]))
+    return "\n".join(lines) + "\n"
+
+
 def render_job_yaml() -> str:
     """Return a job file that spells every field out, each under its description."""
     head = [
@@ -82,6 +104,7 @@ def write_references(folder: Path) -> None:
         folder: Where to write; must exist.
     """
     (folder / "JOB.md").write_text(render_job_reference(), encoding="utf-8")
+    (folder / "MANIFEST.md").write_text(render_manifest_reference(), encoding="utf-8")
     (folder / "job.reference.yaml").write_text(render_job_yaml(), encoding="utf-8")
 
 
@@ -107,8 +130,16 @@ def _row(name: str, info: FieldInfo, model: type[BaseModel]) -> str:
         default = "see there"
     else:
         default = f"`{_value(_default(info))}`"
-    cells = (f"`{name}`", kind, default, info.description or "")
+    return _table_row([f"`{name}`", kind, default, info.description or ""])
+
+
+def _table_row(cells: list[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _arrow_type(kind: pa.DataType) -> str:
+    """Name an Arrow type as SQL users know it; a dictionary is how words are stored."""
+    return str(kind.value_type if pa.types.is_dictionary(kind) else kind)
 
 
 @functools.cache

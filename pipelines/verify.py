@@ -170,8 +170,9 @@ def _corpus_rows(release: Release) -> pa.Table:
         if item.path.endswith(".parquet"):
             part = pq.read_table(release.path(item), columns=["doc_id", "tokens"])
             parts.append(
-                part.append_column("out_file", pa.array([item.path] * len(part), pa.string()))
-                .append_column("out_row", pa.array(range(len(part)), pa.uint32()))
+                part.append_column(
+                    "out_file", pa.array([item.path] * len(part), pa.string())
+                ).append_column("out_row", pa.array(range(len(part)), pa.uint32()))
             )
     return pa.concat_tables(parts)
 
@@ -201,7 +202,7 @@ def _add_promises(connection: duckdb.DuckDBPyConnection, release: Release) -> No
     ):
         connection.execute(f"CREATE TEMP TABLE {table} ({columns})")
         for pair in rows.items():
-            connection.execute(f"INSERT INTO {table} VALUES ($1, $2)", pair)
+            connection.execute(f"INSERT INTO {table} VALUES ($1, $2)", pair)  # noqa: S608
 
 
 def _group(totals: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -192,7 +192,9 @@ def _documents(made: Tables) -> None:
                 "tokens_out": tokens - redacted if kept else 0,
                 "bytes_in": tokens * 5,
                 "bytes_out": tokens * 5 if kept else 0,
-                "text_hash": None if outcome == "quarantined" else bytes([200]) + bytes([number]) * 15,
+                "text_hash": None
+                if outcome == "quarantined"
+                else bytes([200]) + bytes([number]) * 15,
                 "text_hash_out": bytes([201]) + bytes([number]) * 15 if kept else None,
                 "pii_found": {2: 2, 10: 4}.get(number, 0),
                 "pii_redacted": redacted,

@@ -6,6 +6,7 @@ import pytest
 from datasketch import MinHashLSH
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from muniment.transforms.bands import (
     band_hashes,
     choose_bands,

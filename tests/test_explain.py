@@ -7,11 +7,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from release_fixture import STORY, build_release, doc_id, tables, write_release
 
 from muniment.pipelines.explain import explain, render_text
 from muniment.pipelines.release import Release, open_release
 from muniment.schemas.errors import QueryError
+from release_fixture import STORY, build_release, doc_id, tables, write_release
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,7 +108,9 @@ def test_personal_data_is_counted_by_type(release: Release) -> None:
 def test_the_place_is_an_offset_in_a_stream_or_a_row_of_a_row_group(release: Release) -> None:
     assert explained(release, 7)["place"]["offset"] == 6000
     assert explained(release, 7)["place"]["where"] == "1000 bytes at offset 6000"
-    assert explained(release, 28)["place"]["where"] == "1000 bytes at offset 1000 of the stream in gz"
+    assert (
+        explained(release, 28)["place"]["where"] == "1000 bytes at offset 1000 of the stream in gz"
+    )
     place = explained(release, 26)["place"]
     assert (place["path"], place["row_group"], place["row"]) == ("wiki.parquet", 1, 2)
 

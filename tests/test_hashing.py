@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from muniment.transforms.hashing import (
     NULL_HASH,
     canonical_text,
@@ -78,7 +79,10 @@ def test_siphash128_is_the_reference_function() -> None:
 @settings(deadline=None)  # the first call compiles
 @given(TEXTS, st.binary(min_size=16, max_size=16), st.integers(0, 3), st.booleans())
 def test_siphash128_reads_any_string_array(
-    texts: list[str | None], key: bytes, skip: int, large: bool
+    texts: list[str | None],
+    key: bytes,
+    skip: int,
+    large: bool,  # noqa: FBT001
 ) -> None:
     array = pa.array(texts, pa.large_string() if large else pa.string())[skip:]
     expected = [

@@ -116,4 +116,4 @@ def test_a_sample_is_one_valid_line_of_bounded_length(
         assert len(sample) <= sample_chars + 1
         assert "\n" not in sample
         if text is None or len(text) <= sample_chars // 2:
-            assert sample == "".join(" " if char < " " else char for char in text or "")
+            assert sample == "".join(max(char, " ") for char in text or "")

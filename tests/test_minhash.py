@@ -7,6 +7,7 @@ import pytest
 from datasketch import MinHash
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from muniment.transforms.hashing import derive_key
 from muniment.transforms.minhash import (
     EMPTY_MINIMUM,

@@ -439,6 +439,19 @@ def test_case_36_a_file_that_changed_since_it_was_planned_stops_the_run(tmp_path
             read([split])
 
 
+def test_case_32_every_flipped_bit_of_a_planned_file_is_found(tmp_path):
+    rng = random.Random(32)
+    for codec, data in (("none", lines_of(40)), ("zstd", zstandard.compress(lines_of(40)))):
+        path = write(tmp_path / codec, data)
+        (split,) = splits_of(path)
+        for _ in range(100):
+            damaged = bytearray(data)
+            damaged[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+            write(path, damaged)
+            with pytest.raises(InputError, match=r"_stream at byte|input_changed"):
+                read([split])
+
+
 # Records in their file
 
 

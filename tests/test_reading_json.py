@@ -409,3 +409,10 @@ def test_a_mapping_that_cannot_work_is_refused_at_once(fields, message):
 def test_limits_must_be_positive():
     with pytest.raises(ValueError, match="max_depth: expected a positive number, got 0"):
         ReadLimits(max_depth=0)
+
+
+def test_a_block_without_its_last_line_feed_is_refused_before_a_kernel_sees_it():
+    parser = LineParser(field_paths(FIELDS), LIMITS)
+    for data in (b'{"text":"a"}', b'{"text":"a"} '):
+        with pytest.raises(ValueError, match="expected a line feed at 11 or 12, got none"):
+            parser.parse(np.frombuffer(data, dtype=np.uint8), 0, 12)

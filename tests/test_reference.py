@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from muniment.pipelines import reference
 from muniment.schemas.job import Job
 from muniment.schemas.job_file import load_job, model_in
+from muniment.schemas.tables import ALL_TABLES
 
 
 def all_fields(model: type[BaseModel]) -> list[tuple[type[BaseModel], str]]:
@@ -36,6 +37,15 @@ def test_every_field_is_described_and_in_both_references():
         assert described.endswith((".", ")")), name
         assert f"| `{name}` |" in table
         assert f"{name}:" in text
+
+
+def test_every_column_of_every_table_is_in_the_reference():
+    text = reference.render_manifest_reference()
+    for table in ALL_TABLES:
+        assert f"## `{table.name}`" in text
+        for column in table.fields:
+            assert column.meaning.endswith((".", ")")), (table.name, column.name)
+            assert f"| `{column.name}` |" in text
 
 
 def test_reference_job_is_valid_and_holds_the_defaults(repository: Path):

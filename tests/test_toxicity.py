@@ -4,9 +4,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import json
+import os
 import pickle
 import re
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import fasttext
@@ -18,7 +23,7 @@ from hypothesis import strategies as st
 
 from muniment.schemas.errors import ModelError, StageError
 from muniment.transforms import toxicity
-from muniment.transforms.fasttext_linear import load_linear, max_scores
+from muniment.transforms.fasttext_linear import LinearModel, load_linear, max_scores
 from muniment.transforms.folding import fold_text
 from muniment.transforms.models import bundled_model
 from muniment.transforms.toxicity import ToxicityModels
@@ -42,6 +47,11 @@ def threshold(lang: str = "en") -> float:
     value = bundled_model(f"toxicity_{lang}").threshold
     assert value is not None
     return value
+
+
+@functools.cache
+def english() -> LinearModel:
+    return load_linear(bundled_model("toxicity_en").path, "1")
 
 
 def folded(text: str) -> str:
@@ -93,7 +103,7 @@ def test_spelling_tricks_do_not_hide_an_insult(models: ToxicityModels, disguise:
     assert score(models, disguise(INSULT)) >= threshold()
 
 
-def test_an_insult_in_100_kB_of_calm_text_is_seen(models: ToxicityModels) -> None:
+def test_an_insult_in_100_kb_of_calm_text_is_seen(models: ToxicityModels) -> None:
     calm = f"{CALM}. " * 650
     assert len(calm) > 50_000
     assert score(models, calm * 2) < threshold()
@@ -157,7 +167,7 @@ def test_the_compiled_score_is_fasttexts_own(lang: str) -> None:
 
 @given(st.lists(st.sampled_from(["you", "idiot", "the", "qwert", "好"]), min_size=1, max_size=12))
 def test_the_maximum_is_over_windows_scored_alone(tokens: list[str]) -> None:
-    linear = load_linear(bundled_model("toxicity_en").path, "1")
+    linear = english()
     cuts = range(0, max(1, len(tokens) - 2), 2)
     starts = [first for first in cuts if first == 0 or first + 2 < len(tokens)]
     windows = pa.array([" ".join(tokens[first : first + 4]) for first in starts])
@@ -167,7 +177,7 @@ def test_the_maximum_is_over_windows_scored_alone(tokens: list[str]) -> None:
 
 
 def test_windows_leave_no_token_out() -> None:
-    linear = load_linear(bundled_model("toxicity_en").path, "1")
+    linear = english()
     with pytest.raises(ValueError, match="stride 5 and window 4"):
         max_scores(linear, pa.array(["a"]), window=4, stride=5)
 
@@ -195,12 +205,12 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
         ("You are a Stüpid Sh1t!", "you are a stupid shit"),
         ("a$$hole @sshole b!tch h0e", "asshole asshole bitch hoe"),
         ("mp3 24h 1st 2002 C3", "mp3 24h 1st 0 c3"),
-        ("s t u p i d, s.t.u.p.i.d m.a.n", "stupid stupid man"),
+        ("s t u p i d boy, s.t.u.p.i.d m.a.n", "stupid boy stupid man"),
         ("stuuuupid asssss", "stupid ass"),
         ("f**k f*** **bold** *", "f**k f*** bold"),
         ("don't can’t", "dont cant"),
-        ("fu\u00adck fu&shy;ck &#102;uck &#x66;uck a&amp;b", "fuck fuck fuck fuck a b"),
-        ("ｆｕｃｋ 𝓯𝓾𝓬𝓴 🅵🆄🅲🅺", "fuck fuck fuck"[:9] + " fuck"),
+        ("sh\u00adit fu&shy;ck &#115;hit &#x66;uck a&amp;b", "shit fuck shit fuck a b"),
+        ("ｆｕｃｋ 𝓼𝓱𝓲𝓽 🅵🆄🅲🅺", "fuck shit fuck"),
         ("see https://x.y/z?q=1 or www.x.y/z now", "see or now"),
         ("0 1 2 3 4 no no no", "0 0 no no"),
         ("你是傻.逼ma？ 𠀀", "你 是 傻 逼 ma 𠀀"),
@@ -224,3 +234,26 @@ def test_folding_gives_clean_tokens_row_by_row(texts: list[str | None]) -> None:
 def test_folding_takes_strings_only() -> None:
     with pytest.raises(TypeError, match="int64"):
         fold_text(pa.array([1]))
+
+
+def test_the_model_card_is_about_the_shipped_models() -> None:
+    for lang in ("en", "zh"):
+        model = bundled_model(f"toxicity_{lang}")
+        card = (model.path.parent / "MODEL_CARD.md").read_text(encoding="utf-8")
+        assert model.sha256 in card
+        assert f" {model.threshold} |" in card
+
+
+def test_the_published_accuracy_holds() -> None:
+    root = Path(__file__).resolve().parents[1]
+    data = Path(os.environ.get("MUNIMENT_SHARED_DATA", root.parent / "shared" / "data"))
+    if not (data / "toxicity_en").is_dir():
+        pytest.skip(f"no development data at {data}: set MUNIMENT_SHARED_DATA")
+    script = root / "benchmarks" / "toxicity_accuracy.py"
+    done = subprocess.run([sys.executable, script], check=True, capture_output=True, cwd=root)
+    found = json.loads(done.stdout)
+    assert found["en"]["tsd_trial"]["auc"]["value"] >= 0.86
+    assert found["zh"]["cold_dev"]["auc"]["value"] >= 0.86
+    assert found["en"]["long_clean_documents_flagged"]["value"] <= 0.02
+    recalls = {name: item["value"] for name, item in found["en"]["recall_obfuscated"].items()}
+    assert min(recalls.values()) >= recalls["none"] - 0.10

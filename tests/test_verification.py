@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from muniment.transforms.verification import VERIFIED, DuplicateRole, verify_clusters
 
 SURVIVOR, NEAR, CONTAINED = DuplicateRole.SURVIVOR, DuplicateRole.NEAR, DuplicateRole.CONTAINED
@@ -54,7 +55,7 @@ def brute_force(
     refs: list[int],
     threshold: float,
     containment: float | None,
-    remove_tainted: bool,
+    remove_tainted: bool,  # noqa: FBT001
 ) -> dict[int, tuple[DuplicateRole, int | None, int | None]]:
     """Compare every pair: (role, partner, denied partner) by ref."""
 
@@ -133,7 +134,7 @@ def test_both_searches_agree_with_brute_force(
     members: list[Member],
     threshold: float,
     containment: float | None,
-    remove_tainted: bool,
+    remove_tainted: bool,  # noqa: FBT001
     random: Any,
 ) -> None:
     refs = random.sample(range(100), len(members))
@@ -261,7 +262,7 @@ def test_thresholds_out_of_range_are_refused(options: dict[str, float], message:
 
 def test_ragged_columns_are_refused() -> None:
     one = np.zeros(1, np.uint64)
-    with pytest.raises(ValueError, match="expected 1 rows in every column.*'eligible': 2"):
+    with pytest.raises(ValueError, match=r"expected 1 rows in every column.*'eligible': 2"):
         verify_clusters(one, one, [one], np.ones(2, bool), np.array([0, 0]), one[:0], threshold=0.5)
 
 

@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from release_fixture import TABLES, build_release, doc_id, tables, write_release
 
 from muniment.pipelines.books import BOOKS
 from muniment.pipelines.release import Release, open_release
 from muniment.pipelines.verify import Fault, verify
 from muniment.schemas.errors import IntegrityError
+from release_fixture import TABLES, build_release, doc_id, tables, write_release
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,9 +145,7 @@ LIES: dict[str, tuple[Callable[[dict[str, list[dict[str, Any]]]], object], set[s
         {"counted-totals", "input-records", "terminal-decision", "known-document"},
     ),
     "a quarantined record is dropped everywhere": (
-        lambda made: [
-            drop(made, table, 9) for table in ("documents", "decisions", "quarantine")
-        ],
+        lambda made: [drop(made, table, 9) for table in ("documents", "decisions", "quarantine")],
         {"counted-totals", "input-records"},
     ),
     "a reason is changed": (
@@ -354,7 +352,7 @@ def test_two_decisions_with_one_number_are_found(tmp_path: Path) -> None:
     assert rows == {doc_id(3).hex(), doc_id(10).hex()}
 
 
-def test_a_table_with_another_schema_is_found(tmp_path: Path, monkeypatch: Any) -> None:  # noqa: ANN401
+def test_a_table_with_another_schema_is_found(tmp_path: Path, monkeypatch: Any) -> None:
     class Loose:
         def arrow(self) -> pa.Schema:
             return declared.append(pa.field("extra", pa.string()))
@@ -369,7 +367,7 @@ def test_a_table_with_another_schema_is_found(tmp_path: Path, monkeypatch: Any) 
     assert [fault.check for fault in verify(open_release(tmp_path))] == ["schema"]
 
 
-def test_a_wrong_row_count_in_the_manifest_is_found(tmp_path: Path, monkeypatch: Any) -> None:  # noqa: ANN401
+def test_a_wrong_row_count_in_the_manifest_is_found(tmp_path: Path, monkeypatch: Any) -> None:
     real = pq.write_table
     monkeypatch.setattr(
         "release_fixture.pq.write_table",
@@ -390,7 +388,7 @@ def test_many_breaches_are_summed_up_not_listed_without_end(tmp_path: Path) -> N
             row["source_id"] = "elsewhere"
 
     faults = verify(lie(tmp_path, change))
-    assert len(faults) < 60  # noqa: PLR2004  (20 rows a check, however many rows there are)
+    assert len(faults) < 60
 
 
 def test_a_fault_never_quotes_what_a_row_says(tmp_path: Path) -> None:

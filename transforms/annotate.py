@@ -95,13 +95,15 @@ def annotate_split(run: Run, split: Split, out: UnitOutputs) -> None:
         out.write_ipc("bands", bands_schema(run.plan.bands), [m.bands for m in measured])
         out.write_ipc("spans", SPANS_FOUND, [m.spans for m in measured])
     tally = reader.tally
+    text_bytes = sum(int(m.annotations["bytes"].to_numpy().sum()) for m in measured)
+    is_stream = split.format == "jsonl"
     out.stats.update(
         records=tally.records,
         faulty=tally.faulty,
-        bytes_total=tally.bytes_total,
-        bytes_accounted=tally.bytes_accounted,
+        bytes_in=tally.bytes_total if is_stream else text_bytes,
+        stream_bytes=tally.bytes_accounted if is_stream else text_bytes,
     )
-    out.timings["read"][2] = tally.bytes_total
+    out.timings["read"][2] = out.stats["bytes_in"]
 
 
 def _measure(

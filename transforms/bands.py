@@ -45,10 +45,10 @@ def choose_bands(
     if not 0.0 < threshold < 1.0:
         message = f"expected 0 < threshold < 1, got {threshold}"
         raise ValueError(message)
-    if num_perm < 2:  # noqa: PLR2004
+    if num_perm < 2:
         message = f"expected num_perm >= 2, got {num_perm}"
         raise ValueError(message)
-    if min(fp_weight, fn_weight) < 0.0 or abs(fp_weight + fn_weight - 1.0) > 1e-9:  # noqa: PLR2004
+    if min(fp_weight, fn_weight) < 0.0 or abs(fp_weight + fn_weight - 1.0) > 1e-9:
         message = f"expected two weights >= 0 that sum to 1, got {fp_weight} and {fn_weight}"
         raise ValueError(message)
     from datasketch import MinHashLSH  # noqa: PLC0415  (slow to import)

@@ -104,7 +104,7 @@ def _store_word(typingctx: Any, data: Any, index: Any, word: Any) -> Any:  # noq
     return types.void(data, types.intp, types.uint64), codegen
 
 
-@njit(cache=True, nogil=True, inline="never")
+@njit(cache=True, nogil=True)
 def load_tail(data: Any, index: int, end: int) -> Any:
     """Read up to 8 bytes before `end` as one little-endian uint64; what is missing is zero."""
     word = np.uint64(0)

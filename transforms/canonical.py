@@ -83,23 +83,29 @@ def _is_composed(data: Any, offsets: Any, valid: Any, t1: Any, t2: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _space_width(data: Any, position: int, end: int) -> int:
-    """Return the bytes of the White_Space character at `position`, 0 where there is none."""
-    first = data[position]
-    if first < 0x80:
-        return 1 if first == 0x20 or 0x09 <= first <= 0x0D else 0
-    if first == 0xC2 and position + 1 < end:  # U+0085, U+00A0
-        return 2 if data[position + 1] == 0x85 or data[position + 1] == 0xA0 else 0
-    if 0xE1 <= first <= 0xE3 and position + 2 < end:
-        code = (
-            (np.int64(first & 0x0F) << 12)
-            | (np.int64(data[position + 1] & 0x3F) << 6)
-            | np.int64(data[position + 2] & 0x3F)
-        )
-        if 0x2000 <= code <= 0x200A or code == 0x2028 or code == 0x2029 or code == 0x202F:
-            return 3
-        return 3 if code == 0x205F or code == 0x1680 or code == 0x3000 else 0
-    return 0
+def _after_spaces(data: Any, position: int, end: int) -> int:
+    """Return where the run of White_Space characters at `position` ends."""
+    while position < end:
+        first = data[position]
+        if first == 0x20 or 0x09 <= first <= 0x0D:
+            position += 1
+        elif first == 0xC2 and position + 1 < end:  # U+0085, U+00A0
+            if data[position + 1] != 0x85 and data[position + 1] != 0xA0:
+                break
+            position += 2
+        elif 0xE1 <= first <= 0xE3 and position + 2 < end:
+            code = (
+                np.int64(first & 0x0F) << 12
+                | np.int64(data[position + 1] & 0x3F) << 6
+                | np.int64(data[position + 2] & 0x3F)
+            )
+            few = code == 0x1680 or code == 0x2028 or code == 0x2029 or code == 0x202F
+            if not (few or 0x2000 <= code <= 0x200A or code == 0x205F or code == 0x3000):
+                break
+            position += 3
+        else:
+            break
+    return position
 
 
 @njit(cache=True, nogil=True)
@@ -131,15 +137,21 @@ def _collapse_spaces(data: Any, offsets: Any, valid: Any) -> Any:
             special |= _zero_bytes(text & (ones * np.uint64(0xE0)))  # below 0x20
             special |= _zero_bytes(text ^ (ones * np.uint64(0xC2)))  # may begin a space
             special |= _zero_bytes((text & (ones * np.uint64(0xFC))) ^ (ones * np.uint64(0xE0)))
-            plain = trailing_zeros(special) >> 3
             store_word(out, used, text)
+            if special == 0:
+                used += 8
+                position += 8
+                after_space = space >> np.uint64(56)
+                continue
+            plain = trailing_zeros(special) >> 3
             used += plain
             position += plain
             if plain:
                 after_space = (space >> np.uint64(8 * plain - 8)) & np.uint64(0x80)
-            if plain < 8 and position < end:  # noqa: PLR2004
-                width = _space_width(data, position, end)
-                if width == 0:
+            if position < end:
+                here = position
+                position = _after_spaces(data, position, end)
+                if position == here:
                     out[used] = data[position]
                     used += 1
                     position += 1
@@ -148,9 +160,6 @@ def _collapse_spaces(data: Any, offsets: Any, valid: Any) -> Any:
                     if not after_space:
                         out[used] = 0x20
                         used += 1
-                    while width:
-                        position += width
-                        width = _space_width(data, position, end) if position < end else 0
                     after_space = np.uint64(0x80)
         if used > first and after_space:
             used -= 1

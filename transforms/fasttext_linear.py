@@ -109,16 +109,16 @@ def _collapse(reader: _Reader, positive: bytes) -> LinearModel:
     known = (magic, version, loss, kind) == (_MAGIC, _VERSION, _SOFTMAX, _SUPERVISED)
     if not known or n_labels != 2 or positive not in labels or pruned > 0:
         raise ValueError
-    quantised = reader.values("?")[0]
+    quantised = bool(reader.values("?")[0])
     matrix_at = reader.at
-    _skip_matrix(reader, bool(quantised))
+    _skip_matrix(reader, quantised=quantised)
     if reader.values("?")[0]:
         raise ValueError  # a quantised output layer: never written without `qout`
     rows, columns = reader.values("qq")
     output = reader.array("<f4", rows * columns).reshape(rows, columns).astype(np.float64)
     direction = output[labels.index(positive)] - output[1 - labels.index(positive)]
     reader.at = matrix_at
-    weights = _project(reader, bool(quantised), direction)
+    weights = _project(reader, direction, quantised=quantised)
     if len(weights) != n_words + bucket or dim != columns or not np.isfinite(weights).all():
         raise ValueError
     buckets = np.ascontiguousarray(weights[n_words:])
@@ -138,7 +138,7 @@ def _collapse(reader: _Reader, positive: bytes) -> LinearModel:
     )
 
 
-def _skip_matrix(reader: _Reader, quantised: bool) -> None:
+def _skip_matrix(reader: _Reader, *, quantised: bool) -> None:
     if not quantised:
         rows, columns = reader.values("qq")
         reader.at += 4 * rows * columns
@@ -150,7 +150,7 @@ def _skip_matrix(reader: _Reader, quantised: bool) -> None:
         reader.at += 4 * dim * _CENTROIDS
 
 
-def _project(reader: _Reader, quantised: bool, direction: _F64) -> _F64:
+def _project(reader: _Reader, direction: _F64, *, quantised: bool) -> _F64:
     """Return the product of each row of the input matrix with one vector."""
     if not quantised:
         rows, columns = reader.values("qq")
@@ -257,9 +257,7 @@ def _fill(
 
 
 @numba.njit(cache=True, nogil=True)
-def _ngram(
-    hashes: _I64, start: int, order: int, last: np.int64, size: int, buckets: _F64
-) -> float:
+def _ngram(hashes: _I64, start: int, order: int, last: int, size: int, buckets: _F64) -> float:
     """Return the weight of the word n-gram at `start`; position `size` is the line end `last`."""
     h = np.uint64(hashes[start])
     for i in range(start + 1, start + order):

@@ -156,7 +156,8 @@ def _is_address(data: npt.NDArray[np.uint8], at: int, stop: int) -> bool:
     if stop - at < 8:
         return False
     if (data[at] | 32) == 119:
-        return (data[at + 1] | 32) == 119 and (data[at + 2] | 32) == 119 and data[at + 3] == 46
+        prefix = (data[at + 1] | 32) == 119 and (data[at + 2] | 32) == 119
+        return bool(prefix and data[at + 3] == 46)
     if (data[at] | 32) != 104 or (data[at + 1] | 32) != 116 or (data[at + 2] | 32) != 116:
         return False
     colon = at + 5 if (data[at + 4] | 32) == 115 else at + 4
@@ -217,9 +218,7 @@ def _unmask(
 
 
 @numba.njit(cache=True, nogil=True)
-def _release(
-    loose: npt.NDArray[np.int32], count: int, out: npt.NDArray[np.uint8], end: int
-) -> int:
+def _release(loose: npt.NDArray[np.int32], count: int, out: npt.NDArray[np.uint8], end: int) -> int:
     """Write the single letters held back, three or more as one word; return the end of `out`."""
     for i in range(count):
         out[end] = loose[i]
@@ -269,7 +268,7 @@ def _fold(
             if at < stop:
                 byte = data[at]
                 if byte < 0x80:
-                    code = np.int64(byte)
+                    code = byte & 0x7F
                 elif byte < 0xE0:
                     code = (byte & 31) << 6 | data[at + 1] & 63
                     width = 2
@@ -288,11 +287,10 @@ def _fold(
                     entity, length = _entity(data, at, stop)
                     if length > 0:
                         code, width = entity, length
-                elif size == 0 and (byte | 32 == 104 or byte | 32 == 119):
-                    if _is_address(data, at, stop):
-                        while at + width < stop and 32 < data[at + width] < 127:
-                            width += 1
-                        code = 32
+                elif size == 0 and _is_address(data, at, stop):
+                    while at + width < stop and 32 < data[at + width] < 127:
+                        width += 1
+                    code = 32
             at += width
             blank = code == 32 or 9 <= code <= 13
             if code < len(table):

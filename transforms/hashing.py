@@ -17,7 +17,19 @@ import pyarrow as pa
 from numba import njit
 
 from .buffers import UInt64Array, load_tail, load_word, text_buffers
-from .canonical import canonical_text as canonical_text
+from .canonical import canonical_text
+
+__all__ = [
+    "canonical_text",
+    "derive_key",
+    "hash_rows",
+    "hashes_to_ids",
+    "ids_to_hashes",
+    "key_halves",
+    "sip_round",
+    "sip_start",
+    "siphash128",
+]
 
 KEY_BYTES = 16
 NULL_HASH = 0xFFFF_FFFF_FFFF_FFFF

@@ -182,7 +182,8 @@ def _sort_unique(values: Any, scratch: Any) -> int:
             bucket = np.int64(values[i] >> shift)
             scratch[starts[bucket]] = values[i]
             starts[bucket] += 1
-        values[:] = scratch[:n]
+        for i in range(n):
+            values[i] = scratch[i]
     for i in range(1, n):
         value = values[i]
         j = i

@@ -171,10 +171,13 @@ def _rarest_first(values: Any, wanted: int, frequency: Any, shift: Any, shared: 
             count += 1
     alone = len(values) - count
     if wanted > alone:
-        keys = np.empty(count, np.int32)
+        keys = np.empty(count, np.int64)  # frequency, then place in the order of hashes
         for i in range(count):
-            keys[i] = frequency[np.int64(shared[i] >> shift)]
-        shared[:count] = shared[:count][np.argsort(keys, kind="mergesort")]
+            keys[i] = np.int64(frequency[np.int64(shared[i] >> shift)]) << 32 | i
+        keys.sort()
+        unsorted = shared[:count].copy()
+        for i in range(count):
+            shared[i] = unsorted[keys[i] & 0xFFFFFFFF]
     return alone
 
 

@@ -132,7 +132,7 @@ def _finish(v0: Any, v1: Any, v2: Any, v3: Any, tail: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _encode(code: int) -> Any:
+def _encode(code: Any) -> Any:
     """Return (UTF-8 bytes of a code point, first byte lowest; how many)."""
     last = (code & 0x3F) | 0x80
     if code < 0x80:
@@ -165,7 +165,7 @@ def _fill_other(
             continue
         if length and (kind == _BREAK or kind == _SINGLE or (single and kind != _MARK)):
             out[count] = word | np.uint64(length) << np.uint64(56)
-            if length >= 8:  # noqa: PLR2004
+            if length >= 8:
                 out[count] = _finish(v0, v1, v2, v3, out[count]) | np.uint64(1 << 63)
                 v0, v1, v2, v3 = sip_start(k0, k1)
             count += 1
@@ -188,9 +188,9 @@ def _fill_other(
         position += width
         used = length & 7
         word |= encoded << np.uint64(8 * used)
-        if used + size >= 8:  # noqa: PLR2004
+        if used + size >= 8:
             v0, v1, v2, v3 = _absorb(v0, v1, v2, v3, word)
-            word = encoded >> np.uint64(8 * (8 - used)) if used + size > 8 else np.uint64(0)  # noqa: PLR2004
+            word = encoded >> np.uint64(8 * (8 - used)) if used + size > 8 else np.uint64(0)
         length += size
     return count, position
 
@@ -253,7 +253,7 @@ def fill_tokens(
             before = (np.uint64(1) << bits) - np.uint64(1)
             length = position - start + np.int64(bits >> np.uint64(3))
             tail = (lowered & before) | np.uint64(length) << np.uint64(56)
-            if length >= 8:  # noqa: PLR2004
+            if length >= 8:
                 tail = _finish(v0, v1, v2, v3, tail) | np.uint64(1 << 63)
             # On to the next word character of these 8 bytes, or past them.
             position += trailing_zeros((word | text & high) & ~before) >> 3

@@ -59,7 +59,9 @@ class ToxicityModels:
     """
 
     def __init__(self, models: Mapping[str, ModelFile] | None = None) -> None:
-        self.models = dict(sorted((bundled_toxicity_models() if models is None else models).items()))
+        self.models = dict(
+            sorted((bundled_toxicity_models() if models is None else models).items())
+        )
         self._linear = {}
         for language, model in self.models.items():
             verify_model(model)

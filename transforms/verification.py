@@ -83,7 +83,7 @@ def _check(
         raise ValueError(message)
 
 
-def verify_clusters(  # noqa: PLR0913
+def verify_clusters(
     cluster: UInt64Array,
     ref: UInt64Array,
     priority: Sequence[npt.NDArray[Any]] | UInt64Array,

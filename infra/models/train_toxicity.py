@@ -34,9 +34,24 @@ SEED = 20261121
 
 # Name, sha256, licence, source. The first group lies in MUNIMENT_SHARED_DATA, the second in --clean.
 SHARED = (
-    ("toxicity_en/davidson.csv", "fcb8bc7c68120ae4af04a5b9acd58585513ede11e1548ebf36a5c2040b6f6281", "MIT", "t-davidson/hate-speech-and-offensive-language"),
-    ("toxicity_en/tsd_train.csv", "b538ea2d64ed7c306ff8f010a25a5286bef6ce61d469042482ba64efc1ddd6cd", "CC0-1.0", "ipavlopoulos/toxic_spans"),
-    ("toxicity_zh/train.csv", "16ca7955bdcaf90f5d8ac39e51eb3eda15320caa1e730ed45cb5e8ca8cd0d5e8", "Apache-2.0", "thu-coai/COLDataset"),
+    (
+        "toxicity_en/davidson.csv",
+        "fcb8bc7c68120ae4af04a5b9acd58585513ede11e1548ebf36a5c2040b6f6281",
+        "MIT",
+        "t-davidson/hate-speech-and-offensive-language",
+    ),
+    (
+        "toxicity_en/tsd_train.csv",
+        "b538ea2d64ed7c306ff8f010a25a5286bef6ce61d469042482ba64efc1ddd6cd",
+        "CC0-1.0",
+        "ipavlopoulos/toxic_spans",
+    ),
+    (
+        "toxicity_zh/train.csv",
+        "16ca7955bdcaf90f5d8ac39e51eb3eda15320caa1e730ed45cb5e8ca8cd0d5e8",
+        "Apache-2.0",
+        "thu-coai/COLDataset",
+    ),
 )
 CLEAN = (
     (
@@ -232,9 +247,8 @@ def windows(texts: Iterable[str], size: int) -> list[str]:
     found = []
     for text, _ in fold((text, 0) for text in texts):
         tokens = text.split(" ")
-        for start in range(0, len(tokens), size):
-            if len(tokens[start : start + size]) >= 5:
-                found.append(" ".join(tokens[start : start + size]))
+        cuts = (tokens[start : start + size] for start in range(0, len(tokens), size))
+        found += [" ".join(cut) for cut in cuts if len(cut) >= 5]
     return found
 
 
@@ -286,7 +300,7 @@ def train(rows: list[Row], settings: Settings, path: Path) -> None:
         settings: fastText's settings.
         path: Where the `.ftz` goes.
     """
-    import fasttext  # noqa: PLC0415 - the training build, not the one of the run time
+    import fasttext  # the training build, not the one of the run time
 
     rows = [row for row in rows if row[0]]
     random.Random(SEED).shuffle(rows)

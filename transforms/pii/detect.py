@@ -26,7 +26,7 @@ from .entities import ENTITY
 from .keys import ValueHasher
 from .pattern import Pattern
 from .patterns import PATTERNS
-from .scan import DetectorCapError, Hit, Scanner
+from .scan import DetectorCapError, Found, Hit, Scanner
 from .shadow import FLAG_BIDI, FLAG_NON_ASCII, View, classify, fold, fold_all
 from .spans import SPANS, Span, merge
 
@@ -72,26 +72,31 @@ def _scanner(custom: tuple[Pattern, ...]) -> Scanner:
     return Scanner(PATTERNS + custom)
 
 
-def _structured(scanner: Scanner, view: View) -> list[Span]:
+def _structured(scanner: Scanner, view: View, found: Found | None = None) -> list[Span]:
     """Return the hits of structured detectors in one document, overlaps included."""
-    numbers, disguised = scanner.which(view.data[view.begin : view.end])
-    spans = [_span(view, hit) for hit in scanner.exact(view, numbers)]
-    if not disguised:
+    found = scanner.which(view.data[view.begin : view.end]) if found is None else found
+    spans = [_span(view, hit) for hit in scanner.exact(view, found.patterns)]
+    if not found.disguised:
         return spans
     plain = decoded(view)
     if plain is not None:
-        # Both views are read: peeling can also break a value that was in plain sight ("50%20...").
-        spans += [_span(plain, hit) for hit in scanner.hits(plain)]
-    together = joined(plain or view)
+        # Beside the view as it is: peeling can also break a value in plain sight ("50%20...").
+        for piece in plain.windows():
+            spans += [_span(piece, hit) for hit in scanner.hits(piece)]
+    together = joined(view if plain is None else plain.view)
     if together is not None:
-        spans += [
-            _span(together, hit)
-            for hit in scanner.hits(together)
-            if hit.pattern.priority >= _JOIN_PRIORITY
-            and hit.pattern.check is not None
-            and not hit.pattern.detector.startswith(_NOT_JOINED)
-        ]
+        for piece in together.windows():
+            spans += [_span(piece, hit) for hit in scanner.hits(piece) if _sure(hit.pattern)]
     return spans
+
+
+def _sure(row: Pattern) -> bool:
+    """Whether a detector may read the joined view."""
+    return (
+        row.priority >= _JOIN_PRIORITY
+        and row.check is not None
+        and not row.detector.startswith(_NOT_JOINED)
+    )
 
 
 def _span(view: View, hit: Hit) -> Span:
@@ -179,7 +184,8 @@ def detect(
     per_row: dict[int, list[Span]] = {}
     shadow, places = fold_all(data, offsets, flags)
     overridden = np.flatnonzero(flags & FLAG_BIDI).tolist()
-    for row in sorted({*scanner.suspects(memoryview(shadow.data), places.tolist()), *overridden}):
+    suspects = dict(scanner.suspects(memoryview(shadow.data), places.tolist()))
+    for row in sorted({*suspects, *overridden}):
         begin, end = int(offsets[row]), int(offsets[row + 1])
         if begin == end or (valid is not None and not valid[row]):
             continue
@@ -189,7 +195,7 @@ def detect(
             else:
                 # Sliced, so that no pattern or check sees the document before.
                 view = View(memory[begin:end], 0, end - begin, None)
-            spans = _structured(scanner, view)
+            spans = _structured(scanner, view, suspects.get(row))
             if flags[row] & FLAG_BIDI and _reversed_hides(
                 scanner, bytes(memory[begin:end]).decode("utf-8", "replace")
             ):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterator
+from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 import numpy as np
@@ -21,6 +22,9 @@ from .shadow import View, fold
 
 _ROUNDS = 3
 """Nested encodings (`&amp;#64;`) are peeled this many times; deeper ones are not values any more."""
+
+MARGIN = 320
+"""Bytes around a disguise that are scanned again: a value with its cue is shorter."""
 
 _TAG = r"</?(?:b|i|u|em|strong|span|wbr|font|code|mark|sup|sub|small|a|tt|s|nobr)(?:\s[^<>]{0,120})?/?>|<!--[^<>]{0,120}-->"
 _RULES: tuple[tuple[str, str], ...] = (
@@ -101,6 +105,12 @@ def _rewrite(view: View, edits: list[Edit]) -> View:
     return View(memoryview(data), 0, len(data), np.concatenate(marks))
 
 
+def _places(view: View, edits: list[Edit]) -> list[int]:
+    if view.starts is None:
+        return [start - view.begin for start, _, _ in edits]
+    return [int(view.starts[start - view.begin]) for start, _, _ in edits]
+
+
 def _folded(text: bytes) -> bytes:
     """Return decoded bytes as the shadow has them (valid UTF-8, or nothing)."""
     clean = text.decode("utf-8", "ignore").replace("\x00", " ").encode()
@@ -151,7 +161,47 @@ def _edits(name: str, view: View) -> list[Edit]:
     return edits
 
 
-def decoded(view: View) -> View | None:
+@dataclass(frozen=True)
+class Rewritten:
+    """A view with disguises undone, and where.
+
+    Args:
+        view: The whole document.
+        places: Code points of the original at which something was undone.
+    """
+
+    view: View
+    places: list[int]
+
+    def windows(self) -> list[View]:
+        """Return the pieces of the view in which something was undone, `MARGIN` bytes around it.
+
+        The rest of the document reads as before, so it need not be scanned again.
+        """
+        view, starts = self.view, self.view.starts
+        if starts is None or view.end <= 4 * MARGIN:
+            return [view]
+        at = np.unique(np.searchsorted(starts, np.array(self.places, np.int32)))
+        cuts = np.flatnonzero(np.diff(at) > 2 * MARGIN)
+        out, last = [], 0
+        for low, high in zip(
+            at[np.concatenate(([0], cuts + 1))].tolist(),
+            at[np.concatenate((cuts, [len(at) - 1]))].tolist(),
+            strict=True,
+        ):
+            begin = max(last, low - MARGIN)
+            end = min(view.end, high + MARGIN)
+            # Cut where no value can be: at a blank, if one is near.
+            while begin > last and view.data[begin - 1] > 32 and low - begin < 2 * MARGIN:
+                begin -= 1
+            while end < view.end and view.data[end] > 32 and end - high < 2 * MARGIN:
+                end += 1
+            out.append(View(view.data[begin:end], 0, end - begin, starts[begin : end + 1]))
+            last = begin
+        return out
+
+
+def decoded(view: View) -> Rewritten | None:
     """Return the view with entities, percent codes, `[at]`, `(dot)` and inline markup undone.
 
     Args:
@@ -160,20 +210,21 @@ def decoded(view: View) -> View | None:
     Returns:
         The rewritten view, or None if no such disguise occurs.
     """
-    before = view
+    before, places = view, []
     for _ in range(_ROUNDS):
         numbers = _RULE_SET.Match(view.data[view.begin : view.end])  # type: ignore[attr-defined]
         changed = False
         for number in sorted(numbers or ()):
             edits = _edits(_RULES[number][0], view)
             if edits:
+                places += _places(view, edits)
                 view, changed = _rewrite(view, edits), True
         if not changed:
             break
-    return None if view is before else view
+    return None if view is before else Rewritten(view, places)
 
 
-def joined(view: View) -> View | None:
+def joined(view: View) -> Rewritten | None:
     """Return the view with split or misspelled digits joined.
 
     Args:
@@ -183,7 +234,7 @@ def joined(view: View) -> View | None:
         The rewritten view, or None if no such number occurs.
     """
     numbers = _JOIN_SET.Match(view.data[view.begin : view.end])  # type: ignore[attr-defined]
-    before = view
+    before, places = view, []
     for number in sorted(numbers or ()):
         name = _JOINS[number][0]
         edits: list[Edit] = []
@@ -202,5 +253,6 @@ def joined(view: View) -> View | None:
                 edits.append((start, end, bytes(b for b in raw if chr(b).isalnum())))
                 at = end
         if edits:
+            places += _places(view, edits)
             view = _rewrite(view, edits)
-    return None if view is before else view
+    return None if view is before else Rewritten(view, places)

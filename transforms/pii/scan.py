@@ -51,6 +51,22 @@ class Hit(NamedTuple):
     pattern: Pattern
 
 
+class Found(NamedTuple):
+    """What the prefilter says of a text.
+
+    Args:
+        patterns: Numbers of the patterns that occur, ascending.
+        disguised: Whether a disguise of several characters occurs.
+    """
+
+    patterns: list[int]
+    disguised: bool
+
+
+NOTHING = Found([], disguised=False)
+"""The answer for most texts."""
+
+
 class DetectorCapError(Exception):
     """A detector met more candidates than its cap, or ran out of its memory: fail closed."""
 
@@ -141,7 +157,7 @@ class Scanner:
             for first in range(0, len(gates), SET_SIZE)
         ]
 
-    def which(self, text: memoryview) -> tuple[list[int], bool]:
+    def which(self, text: memoryview) -> Found:
         """Say which patterns occur in a text.
 
         Args:
@@ -151,19 +167,24 @@ class Scanner:
             Their numbers, ascending, and whether a disguise of several characters occurs.
 
         Raises:
-            DetectorCapError: The automaton ran out of memory.
+            DetectorCapError: An automaton ran out of memory.
         """
         found: list[int] = []
         for first, gate in self._sets:
             numbers = gate.Match(text)
             if not numbers or 0 not in numbers:
                 raise DetectorCapError
-            found += [first + number - 1 for number in numbers if number]
+            if len(numbers) > 1:
+                found += [first + number - 1 for number in numbers if number]
+        if not found:
+            return NOTHING
         patterns = sorted(number for number in found if number < len(self._compiled))
-        return patterns, len(patterns) < len(found)
+        return Found(patterns, len(patterns) < len(found))
 
-    def suspects(self, data: memoryview, offsets: Sequence[int]) -> Iterator[int]:
-        """Yield the numbers of the documents in which any pattern or disguise occurs.
+    def suspects(
+        self, data: memoryview, offsets: Sequence[int]
+    ) -> Iterator[tuple[int, Found | None]]:
+        """Yield the documents in which any pattern or disguise occurs, and which.
 
         Short documents are asked about together: most texts hold nothing, and one call of the
         automaton over 4 kB costs less than fifty calls.
@@ -171,21 +192,29 @@ class Scanner:
         Args:
             data: Shadow bytes of documents end to end, a line feed after each.
             offsets: Their offsets, one more than documents.
+
+        Yields:
+            (document number, what occurs); None for what occurs where an automaton failed.
         """
         row, rows = 0, len(offsets) - 1
         while row < rows:
             last = row + 1
             while last < rows and offsets[last + 1] - offsets[row] <= GROUP_BYTES:
                 last += 1
-            if self._any(data[offsets[row] : offsets[last]]):
+            try:
+                found = self.which(data[offsets[row] : offsets[last]])
+                if last == row + 1:
+                    if found is not NOTHING:
+                        yield row, found
+                elif found is not NOTHING:
+                    for one in range(row, last):
+                        own = self.which(data[offsets[one] : offsets[one + 1]])
+                        if own is not NOTHING:
+                            yield one, own
+            except DetectorCapError:
                 for one in range(row, last):
-                    if last == row + 1 or self._any(data[offsets[one] : offsets[one + 1]]):
-                        yield one
+                    yield one, None
             row = last
-
-    def _any(self, text: memoryview) -> bool:
-        # No answer at all: the automaton failed, which the document's own scan will report.
-        return any(len(gate.Match(text) or ()) != 1 for _, gate in self._sets)
 
     def hits(self, view: View) -> list[Hit]:
         """Return the confirmed hits of one document, in pattern order, overlaps included.
@@ -193,8 +222,7 @@ class Scanner:
         Raises:
             DetectorCapError: More than `CAP` candidates of one pattern.
         """
-        numbers, _ = self.which(view.data[view.begin : view.end])
-        return self.exact(view, numbers)
+        return self.exact(view, self.which(view.data[view.begin : view.end]).patterns)
 
     def exact(self, view: View, numbers: Sequence[int]) -> list[Hit]:
         """Return the confirmed hits of the patterns with these numbers."""

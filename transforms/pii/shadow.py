@@ -140,32 +140,47 @@ def _decode(data: U8, i: int) -> tuple[int, int]:
     return code, size
 
 
+_NO_LATIN, _LATIN, _FOREIGN = 0, 1, 2
+
+
 @nb.njit(cache=True, nogil=True)
-def _word(
+def _joins(code: int) -> bool:
+    """Whether an ASCII character can stand inside a word of an address or number: % + - . _."""
+    return code == 37 or code == 43 or code == 45 or code == 46 or code == 95  # noqa: PLR1714
+
+
+@nb.njit(cache=True, nogil=True)
+def _alnum(code: int) -> bool:
+    """Whether an ASCII character is a letter, a digit or @."""
+    return 48 <= code <= 57 or 64 <= code <= 90 or 97 <= code <= 122
+
+
+@nb.njit(cache=True, nogil=True)
+def _rest_of_word(
     data: U8, i: int, end: int, look: npt.NDArray[np.bool_], first: I32, pool: U8
-) -> tuple[int, bool]:
-    """Read the word at byte i: return its end, and whether its look-alikes are a disguise.
+) -> tuple[int, int]:
+    """Read on from byte i to the end of the word: return that end, and what the word holds.
 
     A word in Cyrillic or Greek script stays; look-alikes amid ASCII letters or digits are Latin.
     """
-    latin = False
+    kind = _NO_LATIN
     while i < end:
         code, size = _decode(data, i)
         if code < 0x80:
-            if 48 <= code <= 57 or 64 <= code <= 90 or 97 <= code <= 122:
-                latin = True
-            elif code not in {46, 45, 95, 43, 37}:
-                return i, latin
+            if _alnum(code):
+                kind = _LATIN
+            elif not _joins(code):
+                return i, kind
         elif code >= look.shape[0] or not look[code]:
             if 0x370 <= code <= 0x58F:
-                return i, False
+                return i, _FOREIGN
             folds = code < first.shape[0] and first[code] >= 0
             if folds and first[code] < len(pool) and pool[first[code]] == 32:
-                return i, latin
+                return i, kind
             if not folds and code >= 0x250:
-                return i, latin
+                return i, kind
         i += size
-    return i, latin
+    return i, kind
 
 
 @nb.njit(cache=True, nogil=True)
@@ -182,16 +197,32 @@ def _fold(
 ) -> int:
     """Fold one document; return the number of shadow bytes written (starts gets one more)."""
     i, n, char = begin, 0, 0
-    word_end, disguised, foreign = begin, False, False
+    # What stands before byte i in its word, and how far the word after it has been read.
+    latin, foreign, disguised, read_to = False, False, False, begin
     while i < end:
-        if i >= word_end:
-            word_end, disguised = _word(data, i, end, look, first, pool)
-            disguised = disguised and not foreign
+        lead = data[i]
+        if lead < 0x80:
+            if _alnum(lead):
+                latin = True
+            elif not _joins(lead):
+                latin, foreign = False, False
+            out[n] = lead
+            starts[n] = char
+            n += 1
+            i += 1
+            char += 1
+            continue
         code, size = _decode(data, i)
         replaced = code < first.shape[0] and first[code] >= 0
         if replaced and look[code]:
+            if i >= read_to:
+                read_to, kind = _rest_of_word(data, i, end, look, first, pool)
+                disguised = not foreign and kind != _FOREIGN and (latin or kind == _LATIN)
             replaced = disguised
-        foreign = not replaced and 0x370 <= code <= 0x58F
+        if 0x370 <= code <= 0x58F:
+            foreign = foreign or not replaced
+        elif code >= 0x3000:
+            latin, foreign = False, False
         if 0xE0000 <= code <= 0xE0FFF:
             replaced = True
             code = 0x200B

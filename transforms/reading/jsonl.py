@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from ...schemas.reasons import REASON_CODES, Reason
 from .json_record import STRING, gather_strings, parse_lines
-from .json_scan import OK
+from .json_scan import LINE_FEED, OK
 from .limits import ReadLimits
 
 FAULT_REASONS: tuple[Reason | None, ...] = (
@@ -149,7 +149,13 @@ class LineParser:
                 counted: the last line of a file may lack one.
             pos: Position of the start of a line.
             end: Position after the last byte.
+
+        Raises:
+            ValueError: No line feed is where one must be; the kernels would run past the end.
         """
+        if block[end - 1] != LINE_FEED and (end >= block.size or block[end] != LINE_FEED):
+            msg = f"block: expected a line feed at {end - 1} or {end}, got none"
+            raise ValueError(msg)
         rows = self._limits.batch_rows
         lines = np.empty((rows, 2), dtype=np.int64)
         faults = np.empty(rows, dtype=np.uint8)

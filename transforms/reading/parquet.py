@@ -352,9 +352,10 @@ def _mark_bad_utf8(data, offsets, valid, bad):  # type: ignore[no-untyped-def]
 def invalid_utf8_rows(column: pa.StringArray) -> npt.NDArray[np.bool_]:
     """Return where the bytes of a string column are no UTF-8."""
     bad = np.zeros(len(column), dtype=np.bool_)
-    if column.null_count < len(column):
-        data = column.buffers()[2]
-        content = np.frombuffer(data or b"", dtype=np.uint8)
+    try:
+        column.validate(full=True)  # says that there is one, not where, ten times as fast
+    except pa.ArrowInvalid:
+        content = np.frombuffer(column.buffers()[2], dtype=np.uint8)
         valid = column.is_valid().to_numpy(zero_copy_only=False)
         _mark_bad_utf8(content, _offsets(column), valid, bad)
     return bad

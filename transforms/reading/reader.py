@@ -241,7 +241,8 @@ class SplitReader:
         self._faulty += int(np.count_nonzero(faults))
         self._accounted += int(lengths.sum())
         arrays = [pa.array(part) for part in (numbers, offsets, lengths, faults)]
-        arrays += [values.get(c, pa.nulls(rows, pa.string())) for c in TEXT_COLUMNS]
+        nothing = pa.nulls(rows, pa.string())
+        arrays += [values.get(column, nothing) for column in TEXT_COLUMNS]
         return pa.RecordBatch.from_arrays(arrays, schema=RECORDS)
 
     # Parquet
