@@ -75,7 +75,13 @@ def open_corpus(cache: Path, name: str, only: Sequence[str] = ()) -> Corpus:
 
 
 def write_job(
-    corpus: Corpus, folder: Path, *, dedup_only: bool, ner: str, override: str | None = None
+    corpus: Corpus,
+    folder: Path,
+    *,
+    dedup_only: bool,
+    ner: str,
+    workers: int = 0,
+    override: str | None = None,
 ) -> Path:
     """Write a job file, and its key if there is none yet.
 
@@ -84,6 +90,7 @@ def write_job(
         folder: Folder for the job file and the key.
         dedup_only: Language, exact and near-duplicates; no toxicity and no personal data.
         ner: Where to look for names: `off`, `contact` or `all`.
+        workers: Worker processes; 0 leaves it to muniment.
         override: Reason to release although a guard stops.
 
     Returns:
@@ -95,13 +102,14 @@ def write_job(
         source | {"paths": [str(corpus.folder / path) for path in source["paths"]]}
         for source in corpus.sources
     ]
-    job = {
+    job: dict[str, Any] = {
         "name": "benchmark",
         "description": f"Benchmark on the corpus {corpus.name}.",
         "key_file": KEY_FILE,
         "sources": sources,
         "toxicity": {"enabled": not dedup_only},
         "personal_data": {"enabled": not dedup_only, "ner": ner},
+        "engine": {"workers": workers},
     }
     if override is not None:
         job["deduplication"] = {"override_guards": override}

@@ -41,7 +41,21 @@ DATA = Path(
     os.environ.get("MUNIMENT_SHARED_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
 )
 IDENTIFYING = frozenset(
-    ["PERSON", "ADDRESS", "STREET_ADDRESS", "LOCATION", "GPE", "CREDIT_CARD", "PHONE_NUMBER", "EMAIL_ADDRESS", "US_SSN", "IBAN_CODE", "US_DRIVER_LICENSE", "IP_ADDRESS", "ZIP_CODE"]
+    [
+        "PERSON",
+        "ADDRESS",
+        "STREET_ADDRESS",
+        "LOCATION",
+        "GPE",
+        "CREDIT_CARD",
+        "PHONE_NUMBER",
+        "EMAIL_ADDRESS",
+        "US_SSN",
+        "IBAN_CODE",
+        "US_DRIVER_LICENSE",
+        "IP_ADDRESS",
+        "ZIP_CODE",
+    ]
 )
 Gold = list[tuple[int, int, str]]
 

@@ -99,6 +99,8 @@ def run_measured(command: Sequence[str], interval: float = INTERVAL) -> Measured
                 peaks.look(process.pid)
                 time.sleep(interval)
         except BaseException:
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.kill()
             process.kill()
             process.wait()
             raise

@@ -182,9 +182,8 @@ def _write_parquet(connection: duckdb.DuckDBPyConnection, out: IO[bytes]) -> Non
     import pyarrow as pa  # noqa: PLC0415  (only this format needs it)
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    reader = connection.to_arrow_reader(_FETCH * 10)
-    with pq.ParquetWriter(
-        pa.PythonFile(out, mode="w"), reader.schema, compression="zstd"
-    ) as writer:
+    reader: pa.RecordBatchReader = connection.to_arrow_reader(_FETCH * 10)
+    sink = pa.PythonFile(out, mode="w")
+    with pq.ParquetWriter(sink, reader.schema, compression="zstd") as writer:
         for batch in reader:
             writer.write_batch(batch)

@@ -134,7 +134,7 @@ SECTIONS: tuple[Section, ...] = (
                     "tokens_in: Tokens read; share: Share of public data sets"
                 ),
                 bar="share",
-                empty="No source is a public data set.",
+                empty="No public data set was read.",
             ),
         ),
     ),
@@ -186,6 +186,7 @@ SECTIONS: tuple[Section, ...] = (
                     "share_unknown: Share of the source"
                 ),
                 bar="share_unknown",
+                empty="Every kept document has a known licence.",
             ),
         ),
     ),

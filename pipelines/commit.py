@@ -45,12 +45,12 @@ from ..transforms.storage import (
     write_parquet,
 )
 
+from ..transforms.tokens import TOKENIZER
 from ..transforms.units import Marker
 from .release import FORMAT, open_release
 from .verify import verify
 
 _PUBLIC = 0o644
-TOKENIZER = "muniment-tokens/1"
 
 
 class ReleaseFiles:

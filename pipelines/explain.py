@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ..schemas.errors import QueryError
+from ..schemas.reasons import Reason
 from .answers import inert, plain, shortest_float32
 from .query import ask, connect
 
@@ -26,6 +27,11 @@ SHORTEST_PREFIX = 6
 
 _HEX = re.compile(r"[0-9a-f]{6,32}")
 _REMOVING = ("remove", "quarantine")
+_ALLOWED = {
+    Reason.LANGUAGE_NOT_ALLOWED: "lang",
+    Reason.LICENCE_NOT_ALLOWED: "licence",
+}
+"""Reasons that say a value is not among those allowed, and the column with the value."""
 
 
 def explain(
@@ -95,7 +101,7 @@ def counterfactual(document: dict[str, Any], decisions: list[dict[str, Any]]) ->
     kept = document["outcome"] == "kept"
     return {
         "also_removed_by": [row["rule_id"] for row in enforced if not row["terminal"]],
-        "kept_if": [] if kept else [_way_out(row) for row in enforced],
+        "kept_if": [] if kept else [_way_out(row, document) for row in enforced],
         "removed_if": [f"rule {row['rule_id']} were enforced" for row in shadow] if kept else [],
     }
 
@@ -195,19 +201,23 @@ def _place(connection: duckdb.DuckDBPyConnection, document: dict[str, Any]) -> d
     return place
 
 
-def _way_out(row: dict[str, Any]) -> str:
+def _way_out(row: dict[str, Any], document: dict[str, Any]) -> str:
     """Return how one enforced rule would not have fired."""
     rule, score, threshold = row["rule_id"], row["score"], row["threshold"]
+    below = score is not None and threshold is not None and score < threshold
     if row["list_id"]:
-        return f"{rule}: entry {row['list_entry']} of list {row['list_id']} were not there"
-    if score is not None and threshold is not None:
-        bound = f"above {_number(score)}" if score >= threshold else f"at most {_number(score)}"
-        return f"{rule}: the threshold were {bound} (it was {_number(threshold)})"
-    if row["partner_id"]:
-        return f"{rule}: document {row['partner_id']} were not there"
-    return (
-        f"{rule}: the rule were off" if row["action"] == "remove" else f"{rule}: it could be judged"
-    )
+        way = f"entry {row['list_entry']} of list {row['list_id']} were not there"
+    elif row["partner_id"] and (score is None or score >= 1):  # no threshold lets exact copies in
+        way = f"document {row['partner_id']} were not there"
+    elif row["reason"] in _ALLOWED and not below:
+        column = _ALLOWED[row["reason"]]
+        way = f"{column} {document[column]} were allowed"
+    elif score is not None and threshold is not None:
+        bound = f"at most {_number(score)}" if below else f"above {_number(score)}"
+        way = f"the threshold were {bound} (it was {_number(threshold)})"
+    else:
+        way = "the rule were off" if row["action"] == "remove" else "it could be judged"
+    return f"{rule}: {way}"
 
 
 def _decision_lines(row: dict[str, Any]) -> list[str]:
@@ -228,7 +238,7 @@ def _decision_lines(row: dict[str, Any]) -> list[str]:
     if row["n_spans"] is not None:
         lines.append(f"      {row['n_spans']} spans replaced")
     if row["meaning"]:
-        lines.append(f"      {row['meaning']} Basis: {row['basis']}.")
+        lines.append(f"      {row['meaning']} Basis: {row['basis'].rstrip('.')}.")
     return lines
 
 

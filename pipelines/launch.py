@@ -13,7 +13,10 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import apache_beam as beam
@@ -23,6 +26,7 @@ from ..schemas.errors import StageError
 from ..schemas.job import ExchangeWay
 from ..transforms.run_state import Plan
 from ..transforms.stages import GovernCorpus, RunRef
+from ..transforms.storage import write_bytes
 from ..transforms.units import Workspace
 
 SMALL_JOB_BYTES = 8 << 20
@@ -30,6 +34,7 @@ SMALL_JOB_BYTES = 8 << 20
 model loading, annotating 8 MiB with every stage on one core about as long."""
 
 WORKER_LOG = "worker.log"
+ENGINE_LOG = "engine.log"
 
 _LOG = logging.getLogger(__name__)
 
@@ -74,30 +79,49 @@ def run_graph(plan: Plan, ref: RunRef, beam_arguments: Sequence[str]) -> None:
     # Beam logs a failing element's exception with its traceback; ours arrive as typed errors.
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     try:
-        pipeline = _pipeline(plan, beam_arguments)
-        splits = [split.number for split in plan.splits]
-        _ = (
-            pipeline
-            | "Splits" >> beam.Create(splits)
-            | "GovernCorpus" >> GovernCorpus(ref, near=plan.bands > 0)
-        )
-        pipeline.run().wait_until_finish()
+        with _quiet_threads():
+            _submit(plan, ref, beam_arguments)
     except Exception as error:
         # The engine wraps what a worker raises in text of its own; the note on disk is the error.
         failure = workspace.failure()
         if failure is not None:
             raise failure from None
-        _LOG.debug("engine failure", exc_info=True)
-        message = f"the engine failed: {type(error).__name__}; run the job again to resume"
+        # Its words may hold document text, so they stay in the private folder.
+        trace = Path(plan.work) / ENGINE_LOG
+        write_bytes(trace, traceback.format_exc().encode())
+        message = (
+            f"the engine failed ({type(error).__name__}), or a worker process was killed; "
+            f"run the job again to resume, or see {trace}"
+        )
         raise StageError(message) from None
+
+
+def _submit(plan: Plan, ref: RunRef, beam_arguments: Sequence[str]) -> None:
+    pipeline = _pipeline(plan, beam_arguments)
+    splits = [split.number for split in plan.splits]
+    near = plan.bands > 0
+    _ = pipeline | "Splits" >> beam.Create(splits) | "GovernCorpus" >> GovernCorpus(ref, near=near)
+    pipeline.run().wait_until_finish()
+
+
+@contextmanager
+def _quiet_threads() -> Iterator[None]:
+    """Keep the tracebacks of the engine's threads off stderr: they may hold document text."""
+    before = threading.excepthook
+
+    def note(arguments: threading.ExceptHookArgs) -> None:
+        _LOG.debug("thread failure: %s", arguments.exc_type.__name__)
+
+    threading.excepthook = note
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 def _pipeline(plan: Plan, beam_arguments: Sequence[str]) -> beam.Pipeline:
     if not _is_local(beam_arguments):
-        options = PipelineOptions(list(beam_arguments))
-        unknown = options.view_as(PipelineOptions).get_all_options(retain_unknown_options=False)
-        _LOG.info("runner %s", unknown.get("runner"))
-        return beam.Pipeline(options=options)
+        return beam.Pipeline(options=PipelineOptions(list(beam_arguments)))
     workers = local_workers(plan)
     _LOG.info("local runner: %d worker process(es), %d splits", workers, len(plan.splits))
     options = PipelineOptions([*beam_arguments, f"--direct_num_workers={workers}"])

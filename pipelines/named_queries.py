@@ -136,7 +136,7 @@ NAMED_QUERIES: tuple[NamedQuery, ...] = (
         (Arg("share", "number", "share of the tokens", "0.05"),),
     ),
     NamedQuery("by-licence", "Under which licences is the corpus?", "legal"),
-    NamedQuery("unknown-licence", "How much of each source has no known licence?", "legal"),
+    NamedQuery("unknown-licence", "Which sources hold documents without a known licence?", "legal"),
     NamedQuery("rights", "How much do we not know about rights?", "compliance"),
     NamedQuery("unknowns", "Which share of the corpus is unknown in some respect?", "compliance"),
     NamedQuery("lists", "Which opt-out lists were used, and did their canaries pass?", "legal"),

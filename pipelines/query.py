@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ask a release in SQL: views over its verified files, locked before the first statement runs.
 
-Two ways lead in. Queries of our own (`run_named`, the card, `explain`) run in this process and
-read Parquet natively. SQL that a user wrote (`run_query`) runs in a process of its own, with a
-time limit and resource limits, over Arrow datasets, so that the database needs no file access at
-all. DuckDB 2.0.0 accepts `WITH t AS (COPY ... TO '<a listed file>') SELECT ...` as a plain SELECT
-and then overwrites the file if that path is allowed (measured; `test_query.py` holds it); without
-any allowed path it cannot.
+Two ways lead in. Queries of our own (`run_named`, the card, `explain`) run in this process. SQL
+that a user wrote (`run_query`) runs in a process of its own with a time limit, resource limits and
+no right to write. DuckDB 2.0.0 accepts `WITH t AS (COPY ... TO '<a listed file>') SELECT ...` as a
+plain SELECT and then overwrites the file if that path is allowed (measured; `test_query.py` holds
+it). Two defences stand against that: `check_read_only` looks at the statement's tree, and the
+process either gave up writing (`sandbox`) or reads through Arrow datasets without any allowed path.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def connect(
         verified: Whether to prove size and sha256 of every file read before the first query.
         with_corpus: Whether `corpus` is a view too; it holds the text.
         native: Let DuckDB open the listed files itself, which prunes by statistics and so looks
-            up a document ten times faster; only for SQL of our own, see the module's docstring.
+            up a document ten times faster; only for SQL of our own, or where nothing can be
+            written.
         memory: Memory limit of DuckDB.
 
     Returns:

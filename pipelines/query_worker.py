@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The process in which one user's query runs: limits first, then the release, then the SQL.
 
+Where the kernel can forbid all writing (see `sandbox`), the database opens the listed files
+itself; elsewhere it gets Arrow datasets and no file at all.
+
 `query.run_query` starts it, sends one JSON request on standard input and reads the answer from
 standard output; a failure is one JSON line on standard error and exit code 2.
 """
@@ -14,6 +17,8 @@ import signal
 import sys
 from typing import Any
 
+from .sandbox import give_up_writing
+
 ADDRESS_SPACE = 16 << 30
 """Bytes of address space: DuckDB and Arrow reserve several GiB that they never touch."""
 
@@ -25,7 +30,8 @@ def main() -> int:
     """Run the query on standard input; return the exit code."""
     request = json.load(sys.stdin)
     _limit(request["timeout"])
-    # Imported under the limits, so that nothing the imports start escapes them.
+    cannot_write = give_up_writing()
+    # Imported only now: no thread that they start escapes the limits.
     import duckdb  # noqa: PLC0415
 
     from ..schemas.errors import MunimentError, QueryError  # noqa: PLC0415
@@ -39,6 +45,7 @@ def main() -> int:
             release,
             verified=request["verified"],
             with_corpus=request["with_corpus"],
+            native=cannot_write,
             memory=request["memory"],
         ) as connection:
             check_read_only(connection, request["sql"])

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -170,9 +171,9 @@ def _corpus_rows(release: Release) -> pa.Table:
         if item.path.endswith(".parquet"):
             part = pq.read_table(release.path(item), columns=["doc_id", "tokens"])
             parts.append(
-                part.append_column(
-                    "out_file", pa.array([item.path] * len(part), pa.string())
-                ).append_column("out_row", pa.array(range(len(part)), pa.uint32()))
+                part.append_column("out_file", pa.repeat(item.path, len(part))).append_column(
+                    "out_row", pa.array(np.arange(len(part), dtype=np.uint32))
+                )
             )
     return pa.concat_tables(parts)
 

@@ -71,7 +71,8 @@ def test_a_document_that_two_rules_remove_is_kept_only_if_both_change(release: R
         # A language fires below its threshold, so the way out is the other way round.
         (8, "language: the threshold were at most 0.3 (it was 0.5)"),
         (6, f"exact-duplicate: document {doc_id(5).hex()} were not there"),
-        (26, "licence: the rule were off"),
+        (26, "licence: licence GPL-3.0-only were allowed"),
+        (14, "not-empty: the rule were off"),
         (9, "strict-reader: it could be judged"),
     ],
 )

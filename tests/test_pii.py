@@ -24,6 +24,7 @@ from muniment.transforms.pii import (
 )
 from muniment.transforms.pii import detect as detect_function
 from muniment.transforms.pii import scan as scan_module
+from muniment.transforms.pii import shadow as shadow_module
 from muniment.transforms.pii.keys import ValueHasher, derive_key
 from muniment.transforms.pii.patterns import PATTERNS
 from muniment.transforms.pii.spans import Span, merge
@@ -225,6 +226,18 @@ def test_real_numbers_behind_many_phone_like_tokens_are_found() -> None:
 
 def test_url_bomb_hides_nothing() -> None:
     assert found("a." * 25_000 + " jane@example.com") == [("EMAIL_ADDRESS", "jane@example.com")]
+
+
+@pytest.mark.parametrize("filler", ["lorem ipsum ", "中文文本", "x"])
+def test_value_in_a_long_document_is_found_once_wherever_a_piece_ends(
+    filler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shadow_module, "PIECE_BYTES", 400)
+    monkeypatch.setattr(shadow_module, "PIECE_OVERLAP", 200)
+    for at in range(150, 460, 7):
+        head = (filler * at)[:at]
+        text = head + " jane@example.com " + filler * 60
+        assert found(text) == [("EMAIL_ADDRESS", "jane@example.com")]
 
 
 def test_spans_are_typed_sorted_and_disjoint() -> None:

@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muniment.pipelines.books import BOOKS
-from muniment.pipelines.release import Release, open_release
-from muniment.pipelines.verify import Fault, verify
+from muniment.pipelines.release import Release, ReleaseFile, open_release
+from muniment.pipelines.verify import Fault, _content, verify
 from muniment.schemas.errors import IntegrityError
 from release_fixture import TABLES, build_release, doc_id, tables, write_release
 
@@ -380,6 +380,14 @@ def test_a_wrong_row_count_in_the_manifest_is_found(tmp_path: Path, monkeypatch:
     assert str(fault) == (
         "manifest/spans/part-00000.parquet: row-count: manifest says 2, file holds 1"
     )
+
+
+def test_lines_of_a_compressed_corpus_are_counted(copy: Release) -> None:
+    place = copy.folder / "corpus" / "part-00000.jsonl.zst"
+    with pa.output_stream(str(place), compression="zstd") as stream:
+        stream.write(b'{"text": "a"}\n{"text": "b"}\n')
+    item = ReleaseFile("corpus/part-00000.jsonl.zst", "corpus", place.stat().st_size, 3, "0" * 64)
+    assert _content(copy, item) == (2, None)
 
 
 def test_many_breaches_are_summed_up_not_listed_without_end(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def _measure(
         columns["pii_sensitive"], columns["pii_minor"] = counts.distinct_sensitive, counts.minor
         columns["fault"] = found.faults
     with out.timed("signature", size):
-        columns["tokens"], bands = _signature(run, texts, clean["row"])
+        columns["tokens"], bands = _signature(run, columns["_canonical"], clean["row"])
     schema = annotation_schema(run)
     annotations = pa.RecordBatch.from_arrays(
         [_array(columns[field.name], field.type) for field in schema], schema=schema

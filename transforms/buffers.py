@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The memory of Arrow text as compiled kernels see it: bytes, offsets, characters, tables."""
+"""The memory of Arrow text as compiled kernels see it: bytes, offsets, characters, tables.
+
+Words are read and written as the machine holds them: little-endian machines only, as Arrow's own
+buffers are on x86-64 and ARM64.
+"""
 
 from __future__ import annotations
 

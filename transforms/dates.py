@@ -19,4 +19,8 @@ def parse_dates(values: pa.Array) -> pa.Array:
     day = pc.utf8_slice_codeunits(values, 0, 10)
     shaped = pc.match_substring_regex(day, r"^\d{4}-\d{2}-\d{2}$")
     plain = pc.if_else(shaped, day, None)
-    return pc.strptime(plain, format="%Y-%m-%d", unit="s", error_is_null=True).cast(pa.date32())
+    time = pc.strptime(plain, format="%Y-%m-%d", unit="s", error_is_null=True)
+    found = time.cast(pa.date32())
+    # The C library reads 30 February as 1 March; no calendar of ours has a year 0.
+    exists = pc.and_(pc.equal(found.cast(pa.string()), day), pc.greater(pc.year(found), 0))
+    return pc.if_else(exists, found, None)

@@ -54,8 +54,7 @@ def group_exact(members: pa.Table, key: bytes, *, remove: bool, deny_copies: boo
         members: Rows of `schemas.staged.IDENTITIES`, in any order; every document of a group is
             in the same partition.
         key: Key of document identifiers, 16 bytes.
-        remove: Whether groups elect a leader; else every document leads itself and only
-            occurrence numbers are given.
+        remove: Whether groups elect a leader; else every document leads itself.
         deny_copies: Whether a denied member makes its whole group ineligible.
 
     Returns:
@@ -67,12 +66,14 @@ def group_exact(members: pa.Table, key: bytes, *, remove: bool, deny_copies: boo
     if not len(columns["ref"]):
         return EXACT.empty_table()
     columns["id_hi"], columns["id_lo"] = _number_occurrences(columns, key)
+    last_to_first = ("ref", "id_lo", "id_hi", "priority_lo", "priority_hi")
     order = np.lexsort(
-        tuple(
-            columns[name]
-            for name in ("ref", "id_lo", "id_hi", "priority_lo", "priority_hi")
-        )
-        + (~columns["eligible"], columns["text_lo"], columns["text_hi"])
+        [
+            *(columns[name] for name in last_to_first),
+            ~columns["eligible"],
+            columns["text_lo"],
+            columns["text_hi"],
+        ]
     )
     columns = {name: values[order] for name, values in columns.items()}
     text_hi, text_lo = columns["text_hi"], columns["text_lo"]
@@ -80,14 +81,15 @@ def group_exact(members: pa.Table, key: bytes, *, remove: bool, deny_copies: boo
     first = np.empty(n, dtype=bool)
     first[0] = True
     first[1:] = (text_hi[1:] != text_hi[:-1]) | (text_lo[1:] != text_lo[:-1])
+    text = np.cumsum(first) - 1
+    denied_at = _first_true(columns["denied"], text, text[-1] + 1)[text]
+    tainted = denied_at >= 0
+    partner = np.where(tainted, denied_at, 0)
     if not remove:
         first[:] = True
     starts = np.flatnonzero(first)
     group = np.cumsum(first) - 1
     leader = starts[group]
-    denied_at = _first_true(columns["denied"], group, len(starts))
-    tainted = denied_at[group] >= 0
-    partner = np.where(tainted, denied_at[group], 0)
     eligible = columns["eligible"].copy()
     if deny_copies:
         eligible &= ~tainted
@@ -110,7 +112,7 @@ def group_exact(members: pa.Table, key: bytes, *, remove: bool, deny_copies: boo
             role,
             pa.array(columns["id_hi"][partner], mask=untouched),
             pa.array(columns["id_lo"][partner], mask=untouched),
-            np.where(first, eligible[leader], eligible),
+            eligible,
             np.where(first, tainted & ~eligible, columns["denied"]),
             pa.ListArray.from_arrays(
                 pa.array(np.append(0, np.cumsum(follower_counts)).astype(np.int32)),
@@ -125,7 +127,7 @@ def group_exact(members: pa.Table, key: bytes, *, remove: bool, deny_copies: boo
 def _in_groups(high: U64s, low: U64s) -> npt.NDArray[np.int64]:
     """Return the rows whose 128-bit value occurs at least twice."""
     order = np.lexsort((low, high))
-    if len(order) < 2:  # noqa: PLR2004
+    if len(order) < 2:
         return order[:0]
     high, low = high[order], low[order]
     same = (high[1:] == high[:-1]) & (low[1:] == low[:-1])

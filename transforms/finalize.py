@@ -22,7 +22,7 @@ from ..schemas.staged import EXACT, NEAR
 from . import ledger
 from .corpus_json import write_jsonl
 from .exchange import Received, gather
-from .hashing import siphash128
+from .hashing import canonical_text, siphash128
 from .near import split_base
 from .outcomes import Fired, Outcomes, Relations, relate, resolve_outcomes
 from .pii import SPANS as FOUND
@@ -188,7 +188,7 @@ def _keep_batch(
     redacted = safe.redacted[fine]
     changed = np.flatnonzero(redacted)
     tokens = known["tokens"].to_numpy().copy()
-    tokens[changed] = count_tokens(texts.take(pa.array(changed)))
+    tokens[changed] = count_tokens(canonical_text(texts.take(pa.array(changed))))
     credits = pc.match_substring(known["licence"].combine_chunks(), "CC-BY")
     corpus = ledger.table_of(
         tables.CORPUS,

@@ -59,7 +59,7 @@ def load_key(path: str | Path) -> Keyring:
             The message never shows the key.
     """
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=_open_without_waiting) as file:
             mode = os.fstat(file.fileno()).st_mode
             master = file.read(_MAX_KEY_BYTES + 1)
     except OSError as error:
@@ -76,9 +76,14 @@ def load_key(path: str | Path) -> Keyring:
             f"key file {path}: expected {MIN_KEY_BYTES} to {_MAX_KEY_BYTES} bytes, "
             f"got {min(len(master), _MAX_KEY_BYTES + 1)}"
         )
-    if len(set(master)) < 8:  # noqa: PLR2004  (32 random bytes have 8 distinct values, surely)
+    if len(set(master)) < 8:  # 32 random bytes have fewer with a chance below 1e-36
         raise KeyFileError(f"key file {path}: the bytes are not random")
     return Keyring(master)
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Open a file; a named pipe without a writer would else be waited for, for ever."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def generate_key(path: str | Path) -> Keyring:

@@ -24,6 +24,7 @@ from ..schemas.staged import BANDS, CANDIDATES, EDGES, EXACT, MEMBERSHIPS, NEAR
 from .bands import star_edges
 from .components import connect, spanning_forest
 from .exchange import Received, gather, write_parcels
+from .hashing import canonical_text
 from .minhash import shingle_hashes
 from .reading import Split, SplitReader
 from .run_state import Run
@@ -144,7 +145,7 @@ def _shingles_of(
     offsets, hashes, base = [np.zeros(1, dtype=np.int64)], [], 0
     for texts in _texts_of(run, split, rows):
         starts, values = shingle_hashes(
-            texts, shingle_size=near.shingle_size, key=run.shingle_key
+            canonical_text(texts), shingle_size=near.shingle_size, key=run.shingle_key
         )
         offsets.append(starts[1:] + base)
         hashes.append(values)
@@ -239,12 +240,31 @@ def _answers(
         ],
         schema=NEAR,
     )
-    # A follower has its leader's text, so what holds for the leader holds for it, except that it
-    # stays an exact copy while the leader survives.
     counts = np.asarray(pc.list_value_length(followers))
     changed = tells & (has_partner | has_denied)
     repeated = np.repeat(np.arange(len(ref)), np.where(changed, counts, 0))
-    echo = answers.take(pa.array(repeated))
     chosen = followers.filter(pa.array(changed)).flatten()
-    echo = echo.set_column(0, NEAR.field("ref"), chosen)
+    echo = _echo(answers.take(pa.array(repeated)), chosen)
     return pa.concat_tables([answers.filter(pa.array(tells)), echo]).sort_by("ref")
+
+
+def _echo(leads: pa.Table, followers: pa.Array) -> pa.Table:
+    """Repeat what was found of exact leaders for their followers, which have the same text.
+
+    While the leader survives, its follower stays an exact copy of it.
+
+    Args:
+        leads: The leader of each follower, schema `NEAR`.
+        followers: `doc_ref` of each follower.
+    """
+    stays = pc.equal(leads["role"], ClusterRole.SURVIVOR)
+    copy = {
+        "role": pa.scalar(ClusterRole.EXACT_COPY, pa.uint8()),
+        "partner": leads["ref"],
+        "partner_hi": leads["cluster_hi"],
+        "partner_lo": leads["cluster_lo"],
+        "jaccard": pa.scalar(1.0, pa.float32()),
+    }
+    columns = {name: pc.if_else(stays, value, leads[name]) for name, value in copy.items()}
+    columns["ref"] = followers
+    return pa.table([columns.get(name, leads[name]) for name in NEAR.names], schema=NEAR)

@@ -109,9 +109,9 @@ def _lay_exact(relations: Relations, exact: pa.Table, row: npt.NDArray[np.int64]
 def _lay_near(relations: Relations, near: pa.Table, row: npt.NDArray[np.int64]) -> None:
     role = near["role"].to_numpy()
     relations.role[row] = role
-    relations.near[row] = True
+    relations.near[row] = role != ClusterRole.EXACT_COPY
     relations.cluster[row] = _pair(near, "cluster")
-    copies = role == ClusterRole.NEAR_COPY
+    copies = (role == ClusterRole.NEAR_COPY) | (role == ClusterRole.EXACT_COPY)
     relations.partner_ref[row] = pc.fill_null(near["partner"], 0).to_numpy()
     relations.partner[row] = _pair(near, "partner")
     relations.jaccard[row] = near["jaccard"].to_numpy()
@@ -264,8 +264,7 @@ def _add_relations(
     fallen: Collection[int],
     threshold: float,
 ) -> None:
-    eligible = outcomes.kept.copy()
-    rows = np.flatnonzero(eligible & relations.denied)
+    rows = np.flatnonzero(outcomes.kept & relations.denied)
     outcomes.add(
         Fired(
             late["optout_dup"],
@@ -275,6 +274,8 @@ def _add_relations(
             partner=relations.denied_partner[rows],
         )
     )
+    # Copies of a denied document have no witness that is kept: nothing is said of them as copies.
+    eligible = outcomes.kept
     orphaned = np.isin(relations.partner_ref, np.fromiter(fallen, dtype=np.uint64))
     for name, role in (("dup_exact", ClusterRole.EXACT_COPY), ("dup_near", ClusterRole.NEAR_COPY)):
         copies = eligible & (relations.role == role)

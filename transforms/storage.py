@@ -147,16 +147,14 @@ def write_parquet(
             store_schema=True,
         ) as writer,
     ):
-        for table in rechunk(tables, schema, row_group_rows):
+        for table in rechunk(tables, row_group_rows):
             writer.write_table(table, row_group_size=row_group_rows)
             rows += table.num_rows
     return FileFacts(str(path), os.path.getsize(path), rows, sha256_file(path))
 
 
-def rechunk(
-    tables: Iterable[pa.Table | pa.RecordBatch], schema: pa.Schema, rows: int
-) -> Iterator[pa.Table]:
-    """Cut a stream of tables into tables of exactly `rows` rows, the last one shorter."""
+def rechunk(tables: Iterable[pa.Table | pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
+    """Cut a stream of tables into tables of exactly `rows` rows, the last one shorter, none empty."""
     waiting: list[pa.Table] = []
     held = 0
     for piece in tables:
@@ -165,12 +163,24 @@ def rechunk(
         held += table.num_rows
         while held >= rows:
             whole = pa.concat_tables(waiting)
-            yield whole.slice(0, rows).unify_dictionaries()
+            yield _plainest(whole.slice(0, rows))
             rest = whole.slice(rows)
             waiting, held = [rest], rest.num_rows
-    if held or not waiting:
-        last = pa.concat_tables(waiting) if waiting else schema.empty_table()
-        yield last.unify_dictionaries()
+    if held:
+        yield _plainest(pa.concat_tables(waiting))
+
+
+def _plainest(table: pa.Table) -> pa.Table:
+    """Return equal rows in one layout: one chunk, and dictionaries in order of first use.
+
+    A slice keeps the whole dictionary of its parent; words that no row has must not be written.
+    """
+    table = table.combine_chunks()
+    for place, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            words = table.column(place).cast(field.type.value_type).dictionary_encode()
+            table = table.set_column(place, field, words.cast(field.type))
+    return table
 
 
 def write_ipc(

@@ -147,8 +147,9 @@ class Workspace:
     def folder(self, stage: str) -> Path:
         """Return the folder of a stage, created if missing."""
         path = Path(self.root) / stage
-        if not path.is_dir():
-            make_private_folder(path)
+        for folder in (path.parent, path):
+            if not folder.is_dir():
+                make_private_folder(folder)
         return path
 
     def markers(self, stage: str) -> list[Marker]:

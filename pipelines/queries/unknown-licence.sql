@@ -8,4 +8,5 @@ SELECT
 FROM documents
 WHERE outcome = 'kept'
 GROUP BY source_id
+HAVING documents_unknown > 0
 ORDER BY share_unknown DESC, source_id

@@ -10,7 +10,9 @@ CREDENTIALS: tuple[Pattern, ...] = (
     Pattern(
         "private_key",
         "PRIVATE_KEY",
-        r"-----BEGIN [0-9A-Z ]*PRIVATE KEY(?: BLOCK)?-----(?:(?s:.*?)-----END [0-9A-Z ]*PRIVATE KEY(?: BLOCK)?-----|[\s0-9A-Za-z+/=]*)",
+        r"-----BEGIN [0-9A-Z ]*PRIVATE KEY(?: BLOCK)?-----"
+        # The body ends at the first "--", so a text of many headers is still read in linear time.
+        r"(?:[\s0-9A-Za-z+/=:,.()]|-[0-9A-Za-z ])*(?:-----END [0-9A-Z ]*PRIVATE KEY(?: BLOCK)?-----)?",
         0.99,
         None,
         99,

@@ -27,7 +27,7 @@ from .keys import ValueHasher
 from .pattern import Pattern
 from .patterns import PATTERNS
 from .scan import DetectorCapError, Found, Hit, Scanner
-from .shadow import FLAG_BIDI, FLAG_NON_ASCII, View, classify, fold, fold_all
+from .shadow import FLAG_BIDI, FLAG_NON_ASCII, View, classify, fold, fold_all, pieces
 from .spans import SPANS, Span, merge
 
 if TYPE_CHECKING:
@@ -74,6 +74,9 @@ def _scanner(custom: tuple[Pattern, ...]) -> Scanner:
 
 def _structured(scanner: Scanner, view: View, found: Found | None = None) -> list[Span]:
     """Return the hits of structured detectors in one document, overlaps included."""
+    parts = pieces(view)
+    if len(parts) > 1:
+        return [span for part in parts for span in _structured(scanner, part)]
     found = scanner.which(view.data[view.begin : view.end]) if found is None else found
     spans = [_span(view, hit) for hit in scanner.exact(view, found.patterns)]
     if not found.disguised:

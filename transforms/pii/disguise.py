@@ -27,14 +27,24 @@ MARGIN = 320
 """Bytes around a disguise that are scanned again: a value with its cue is shorter."""
 
 _TAG = r"</?(?:b|i|u|em|strong|span|wbr|font|code|mark|sup|sub|small|a|tt|s|nobr)(?:\s[^<>]{0,120})?/?>|<!--[^<>]{0,120}-->"
+# Entities that can stand for a character of a value: ASCII, Latin-1, Greek, Cyrillic and Arabic
+# letters and digits, blanks, dashes, format characters, full-width and mathematical forms. Quotes,
+# ellipses and emoji, which fill ordinary pages, are none of these.
+_ENTITY = (
+    r"&#0*(?:[0-9][0-9]?[0-9]?|1[0-9]{3}|8(?:19[2-9]|20[0-9]|21[0-3]|28[89])|65[0-9]{3}|12[01][0-9]{3});|"
+    r"&#[xX][0-9A-Fa-f]{1,6};|&(?:commat|period|lowbar|hyphen|dash|shy|zwj|zwnj|num|plus|colon|sol);|"
+    r"&amp;(?:#|[a-z]{2,8};)|[0-9]&(?:nbsp|ensp|emsp|thinsp|ndash|mdash|minus);"
+)
 _RULES: tuple[tuple[str, str], ...] = (
-    ("entity", r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});"),
+    ("entity", _ENTITY),
     ("percent", r"(?:%[0-9A-Fa-f]{2})+"),
     (
         "at",
-        (r"[0-9A-Za-z](\s{0,2}[\[({<【（]\s{0,2}(?i:at|@|arroba|chez|艾特)\s{0,2}[\])}>】）]\s{0,2}|"
-        r"\s{0,2}(?:#|艾特|\(a\)|\[a\])\s{0,2})[0-9A-Za-z][0-9A-Za-z-]*"
-        r"(?:\s{0,2}(?:\.|[\[({<【（]\s{0,2}(?i:dot|\.|punkt|point|punto|点)\s{0,2}[\])}>】）]|\s(?i:dot)\s|点)\s{0,2})[A-Za-z]"),
+        (
+            r"[0-9A-Za-z](\s{0,2}[\[({<【（]\s{0,2}(?i:at|@|arroba|chez|艾特)\s{0,2}[\])}>】）]\s{0,2}|"
+            r"\s{0,2}(?:#|艾特|\(a\)|\[a\])\s{0,2})[0-9A-Za-z][0-9A-Za-z-]*"
+            r"(?:\s{0,2}(?:\.|[\[({<【（]\s{0,2}(?i:dot|\.|punkt|point|punto|点)\s{0,2}[\])}>】）]|\s(?i:dot)\s|点)\s{0,2})[A-Za-z]"
+        ),
     ),
     (
         "dot",
@@ -49,7 +59,7 @@ _RULES: tuple[tuple[str, str], ...] = (
         r"[0-9A-Za-z](\s?@\s)[0-9A-Za-z-]+\.[A-Za-z]|[0-9A-Za-z](\s@\s?)[0-9A-Za-z-]+\.[A-Za-z]",
     ),
     # At least 9 characters, most of them digits: no word or version number is that.
-    ("leet", r"\b[0-9OoIlSsB|-]*(?:[0-9][OoIlSsB|]|[OoIlSsB|][0-9])[0-9OoIlSsB|-]*[Xx]?\b"),
+    ("leet", r"\b[0-9OoIlSsB](?:[|-]?[0-9OoIlSsB]){8,}[Xx]?\b"),
     ("markup", r"[0-9A-Za-z@._+-]((?:\*{1,3}|~~|`|\\|" + _TAG + r")+)[0-9A-Za-z@._+-]"),
 )
 _MARKS = (r"\.", "/", "_", r"\|", "·", r" \. ", " / ")
@@ -63,7 +73,8 @@ _JOINS: tuple[tuple[str, str], ...] = (
         + r")[Xx]?\b",
     ),
 )
-_LEET = bytes.maketrans(b"OoIl|SsB", b"00111558")
+_LEET_LETTERS = b"OoIl|SsB"
+_LEET = bytes.maketrans(_LEET_LETTERS, b"00111558")
 
 
 def _options() -> re2.Options:
@@ -144,7 +155,8 @@ def _edits(name: str, view: View) -> list[Edit]:
             new = [(start, end, _folded(unquote_to_bytes(raw)))]
         elif name == "leet":
             digits = sum(48 <= byte <= 57 for byte in raw)
-            if len(raw) < 9 or digits * 2 < len(raw):
+            letters = sum(byte in _LEET_LETTERS for byte in raw)
+            if not letters or digits <= letters:
                 continue
             new = [(start, end, raw.translate(_LEET))]
         elif name == "words":

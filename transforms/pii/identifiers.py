@@ -155,7 +155,14 @@ GENERAL: tuple[Pattern, ...] = (
         validators.iban,
         90,
     ),
-    Pattern("card", "CREDIT_CARD", r"\b[0-9](?:[ -]?[0-9]){11,22}\b", 0.9, validators.card, 85),
+    Pattern(
+        "card",
+        "CREDIT_CARD",
+        r"\b(?:[0-9]{12,19}|[0-9]{6}[ -][0-9]{10,13}|[0-9]{3,6}(?:[ -][0-9]{3,7}){2,5}(?:[ -][0-9]{1,2})?)\b",
+        0.9,
+        validators.card,
+        85,
+    ),
     Pattern(
         "card:zh_cue",
         "CREDIT_CARD",

@@ -65,7 +65,9 @@ def region_check(region: str) -> Check:
         if not apart(data, start, end):
             return None
         value = _clean(data, start, end)
-        if (len(value) == 10 and value[5] == "-") or "".join(filter(str.isdigit, value)) in _COUNTING:
+        if (len(value) == 10 and value[5] == "-") or "".join(
+            filter(str.isdigit, value)
+        ) in _COUNTING:
             return None  # ZIP+4 of New England; the digits in order.
         return (start, end) if _valid(value, region) else None
 

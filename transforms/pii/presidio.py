@@ -94,7 +94,7 @@ def presidio_patterns(entities: Collection[str] | None = None) -> tuple[Pattern,
         if not issubclass(kind, PatternRecognizer) or kind is PatternRecognizer:
             continue
         try:
-            recogniser: Any = kind()
+            recogniser: Any = kind()  # type: ignore[call-arg]  # predefined ones have defaults
         except (TypeError, ValueError, ImportError):
             continue  # Needs settings or a package of its own.
         entity = recogniser.supported_entities[0]

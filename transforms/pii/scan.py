@@ -33,7 +33,17 @@ _WORD = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 
 
 _GUARDED = frozenset(
-    ["PHONE_NUMBER", "CREDIT_CARD", "CN_USCC", "NATIONAL_ID", "TW_ID", "UK_NHS", "PASSPORT", "VEHICLE_PLATE", "POSTAL_CODE"]
+    [
+        "PHONE_NUMBER",
+        "CREDIT_CARD",
+        "CN_USCC",
+        "NATIONAL_ID",
+        "TW_ID",
+        "UK_NHS",
+        "PASSPORT",
+        "VEHICLE_PLATE",
+        "POSTAL_CODE",
+    ]
 )
 _NOT_PERSONAL = (
     r"(?:(?i:order|invoice|isbn|issn|ean|gtin|doi|tracking|serial|sku|part|item|model|ticket|case|refs?|reference|transaction|"

@@ -322,6 +322,49 @@ class View:
         return int(self.starts[begin - self.begin]), stop
 
 
+PIECE_BYTES = 65_536
+"""Longer documents are scanned in pieces, so that a hit costs a second pass over its piece only."""
+PIECE_OVERLAP = 8_192
+"""Bytes that two pieces share: more than any value but a private key of 16,384 bits."""
+
+
+def pieces(view: View) -> list[View]:
+    """Cut a long view into overlapping pieces, between words.
+
+    Args:
+        view: A document's shadow.
+
+    Returns:
+        The view itself if it is short, else pieces whose `original` gives places in the document.
+    """
+    if view.end - view.begin <= PIECE_BYTES + PIECE_OVERLAP:
+        return [view]
+    out, begin = [], view.begin
+    while True:
+        end = min(begin + PIECE_BYTES + PIECE_OVERLAP, view.end)
+        begin, end = _cut(view, begin), _cut(view, end)
+        low, high = begin - view.begin, end - view.begin
+        if view.starts is None:
+            starts = np.arange(low, high + 1, dtype=np.int32)
+        else:
+            starts = view.starts[low : high + 1]
+        out.append(View(view.data[begin:end], 0, end - begin, starts))
+        if end == view.end:
+            return out
+        begin = end - PIECE_OVERLAP
+
+
+def _cut(view: View, at: int) -> int:
+    """Return a place at or shortly before byte `at` where no word or character is cut in two."""
+    if at in (view.begin, view.end):
+        return at
+    for place in range(at, max(view.begin, at - PIECE_OVERLAP // 2), -1):
+        before, after = view.data[place - 1], view.data[place]
+        if before <= 32 or (before >= 0x80 and after >= 0xC0):
+            return place
+    return at
+
+
 def classify(data: U8, offsets: I64) -> U8:
     """Say of each document whether it needs a shadow.
 

