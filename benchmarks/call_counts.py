@@ -129,7 +129,8 @@ def short(module: str) -> str:
 def profile_job(corpus: Corpus, *, dedup_only: bool, ner: str) -> dict[str, Any]:
     """Run a job twice in this process, with one worker, and count the second time.
 
-    The first run loads models and compiled kernels: once a process, whatever it reads.
+    The first run loads compiled kernels and starts the engine, once a process. What is done once a
+    run, such as loading a model, is counted: it weighs less the larger the corpus.
 
     Args:
         corpus: What it reads.
@@ -148,7 +149,7 @@ def profile_job(corpus: Corpus, *, dedup_only: bool, ner: str) -> dict[str, Any]
         loaded = load_job(path, allow_outside=True)
         # The engine keeps the threads of the first run for the second: watch both, count one.
         with counter.watching():
-            run_job(loaded, folder / "warm", progress=False)
+            run_job(loaded, folder / "first", progress=False)
             counter.clear()
             summary = run_job(loaded, folder / "counted", progress=False)
     documents = summary["documents"]["read"]

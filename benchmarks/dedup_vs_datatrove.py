@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compare near-duplicate removal with datatrove: same files, cores, shingles, bands; one run.
 
-    python benchmarks/dedup_vs_datatrove.py mail|mixed|large [--source NAME] [--workers 2]
+    python benchmarks/dedup_vs_datatrove.py mail|mixed|large [--source NAME] [--cores 2]
         [--python PATH]
 
 muniment runs its dedup-only job (it also measures language and rights, redacts nothing, verifies
 each pair and writes its manifest), then datatrove runs its four MinHash stages
 (`datatrove_minhash.py`), one after the other. Both are timed as whole processes, start-up
-included. datatrove has an environment of its own; without `--python` it is made in the cache from
+included, and held to the same cores: datatrove starts a worker for each, muniment what it chooses
+within them. datatrove has an environment of its own; without `--python` it is made in the cache from
 `requirements-datatrove.txt`, off the clock.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -113,13 +115,26 @@ def run_datatrove(
     return measured, json.loads(measured.stdout.strip().splitlines()[-1])
 
 
-def compare(corpus: Corpus, settings: Settings, python: Path) -> dict[str, Any]:
+def hold_to_cores(cores: int) -> None:
+    """Hold this process, and so what it starts, to some of its cores.
+
+    Raises:
+        BenchmarkError: It has fewer.
+    """
+    mine = sorted(os.sched_getaffinity(0))
+    if not 1 <= cores <= len(mine):
+        raise BenchmarkError(f"expected 1 to {len(mine)} cores, which are here, got {cores}")
+    os.sched_setaffinity(0, mine[:cores])
+
+
+def compare(corpus: Corpus, settings: Settings, python: Path, cores: int) -> dict[str, Any]:
     """Run both and report.
 
     Args:
         corpus: What they read.
-        settings: Workers, and whether to override guards.
+        settings: Whether to override guards from the start.
         python: Python of datatrove's environment.
+        cores: Cores that this process is held to.
     """
     folder = same_folder(corpus)
     with tempfile.TemporaryDirectory(prefix="muniment-bench-") as name:
@@ -128,13 +143,13 @@ def compare(corpus: Corpus, settings: Settings, python: Path) -> dict[str, Any]:
         warm_up(corpus, settings, work / "warm")
         bands = bands_of(corpus, settings, work)
         ours = run_job(corpus, settings, work, work / "release")
-    theirs, stages = run_datatrove(python, folder, bands, settings.workers)
-    return summarise(corpus, settings, bands, ours, theirs, stages)
+    theirs, stages = run_datatrove(python, folder, bands, cores)
+    return summarise(corpus, cores, bands, ours, theirs, stages)
 
 
 def summarise(
     corpus: Corpus,
-    settings: Settings,
+    cores: int,
     bands: dict[str, int],
     ours: Finished,
     theirs: Measured,
@@ -144,7 +159,7 @@ def summarise(
 
     Args:
         corpus: What they read.
-        settings: Workers, and whether guards were overridden from the start.
+        cores: Cores that both were held to.
         bands: Bands and rows of both.
         ours: The run of muniment.
         theirs: What datatrove's process cost.
@@ -163,7 +178,7 @@ def summarise(
         "corpus": corpus.name,
         "documents": corpus.documents,
         "text_bytes": corpus.text_bytes,
-        "workers": settings.workers,
+        "cores": cores,
         "shingle_size": shingle_size(),
         **bands,
         "muniment": {
@@ -190,18 +205,17 @@ def summarise(
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the command line, compare, print JSON."""
     parser = parser_of((__doc__ or "").partition("\n")[0])
-    parser.add_argument("--workers", type=int, default=2, help="of both (default 2)")
+    parser.add_argument("--cores", type=int, default=2, help="to hold both to (default 2)")
     parser.add_argument("--python", type=Path, metavar="PATH",
                         help="Python, or folder, of an environment that has datatrove")  # fmt: skip
     options = parser.parse_args(argv)
-    settings = Settings(
-        dedup_only=True, ner="off", workers=options.workers, override=options.override_guards
-    )
+    settings = Settings(dedup_only=True, ner="off", override=options.override_guards)
     try:
         corpus = open_corpus(options.cache, options.name, options.source)
         python = options.python or datatrove_python(options.cache)
         python = python / "bin" / "python" if python.is_dir() else python
-        report = compare(corpus, settings, python)
+        hold_to_cores(options.cores)
+        report = compare(corpus, settings, python, options.cores)
     except (BenchmarkError, OSError) as error:
         print(f"dedup_vs_datatrove.py: {error}", file=sys.stderr)
         return 2

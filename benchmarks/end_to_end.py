@@ -271,7 +271,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             report = profile_job(corpus, dedup_only=settings.dedup_only, ner=settings.ner)
         else:
             report = measure(corpus, settings, options.output)
-    except BenchmarkError as error:
+    except (BenchmarkError, OSError) as error:
         print(f"end_to_end.py: {error}", file=sys.stderr)
         return 2
     print(json.dumps(report))

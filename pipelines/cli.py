@@ -94,6 +94,7 @@ def _print_json(value: Any) -> None:
 @click.pass_context
 def run(
     context: click.Context,
+    *,
     job: Path,
     output: Path,
     dry_run: bool,
@@ -144,6 +145,7 @@ def run(
 )
 @click.option("--with-corpus", is_flag=True, help="Make the kept texts a view, `corpus`.")
 def query(
+    *,
     words: tuple[str, ...],
     named: str | None,
     pairs: tuple[str, ...],

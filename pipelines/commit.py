@@ -44,7 +44,6 @@ from ..transforms.storage import (
     write_json,
     write_parquet,
 )
-
 from ..transforms.tokens import TOKENIZER
 from ..transforms.units import Marker
 from .release import FORMAT, open_release
@@ -111,7 +110,7 @@ def commit_release(
     files = ReleaseFiles(staging)
     for marker in final:
         _link_parts(files, marker)
-    totals = _totals(run, annotated, final)
+    totals = _totals(annotated, final)
     rules = [READ_FAULT, *(rule.facts for rule in run.rules), *late_rules_of(run.job)]
     _write_small_tables(run, files, annotated, totals, rules, final)
     manifest = canonical_json(_manifest(run, files, totals, rules))
@@ -136,7 +135,7 @@ def _link_parts(files: ReleaseFiles, marker: Marker) -> None:
             files.link(f"corpus/{part}.{extension}", "corpus", marker.outputs[name])
 
 
-def _totals(run: Run, annotated: Sequence[Marker], final: Sequence[Marker]) -> dict[str, Any]:
+def _totals(annotated: Sequence[Marker], final: Sequence[Marker]) -> dict[str, Any]:
     """Add up what the reader and the final stage counted; the books compare it with the rows."""
 
     def total(markers: Sequence[Marker], name: str) -> int:
@@ -235,9 +234,7 @@ def _run_row(run: Run, totals: Mapping[str, Any], rules: Sequence[RuleFacts]) ->
     }
 
 
-def _input_row(
-    run: Run, item: Mapping[str, Any], annotated: Sequence[Marker]
-) -> dict[str, Any]:
+def _input_row(run: Run, item: Mapping[str, Any], annotated: Sequence[Marker]) -> dict[str, Any]:
     own = [
         marker
         for marker in annotated
@@ -352,5 +349,5 @@ def _prove(output: Path, release_id: str) -> None:
     faults = verify(open_release(output, snapshot=release_id))
     if faults:
         shown = "; ".join(str(fault) for fault in faults[:3])
-        more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""  # noqa: PLR2004
+        more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
         raise BooksError(f"release {release_id} was not made current: {shown}{more}")

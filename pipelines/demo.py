@@ -16,7 +16,7 @@ from .run import run_job
 CARDS = {"md": "DATA_CARD.md", "html": "data-card.html"}
 
 _TRY = (
-    'query {folder} "SELECT source_id, count(*) AS kept FROM documents WHERE outcome = \'kept\' '
+    "query {folder} \"SELECT source_id, count(*) AS kept FROM documents WHERE outcome = 'kept' "
     'GROUP BY source_id ORDER BY kept DESC LIMIT 10"',
     "query {folder} --named funnel",
     "explain {folder} {doc_id}",

@@ -42,7 +42,7 @@ def check_guards(plan: Plan, final: list[Marker], verified: list[Marker]) -> Non
         f"source {source} would lose {lost[source]} of {read[source]} records "
         f"(more than max_source_loss = {settings.max_source_loss})"
         for source in sorted(read)
-        if lost[source] > settings.max_source_loss * read[source] and lost[source] >= 10  # noqa: PLR2004
+        if lost[source] > settings.max_source_loss * read[source] and lost[source] >= 10
     ]
     allowed = max(settings.max_cluster, sum(read.values()) // 100)
     if sizes and sizes[0] > allowed:

@@ -253,4 +253,5 @@ def _model_facts(model: ModelFile, task: str) -> dict[str, Any]:
 def _licence_of(distribution: str) -> str:
     """Return what the metadata of an installed distribution says of its licence."""
     metadata = importlib.metadata.metadata(distribution)
-    return metadata.get("License-Expression") or metadata.get("License") or "unknown"
+    named = (metadata[name] for name in ("License-Expression", "License") if name in metadata)
+    return next(filter(None, named), "unknown")

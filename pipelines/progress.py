@@ -7,6 +7,7 @@ import sys
 import threading
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.progress import (
@@ -34,7 +35,7 @@ class ProgressBar:
         show: Whether to show anything; None looks at stderr.
     """
 
-    def __init__(self, plan: Plan, show: bool | None = None) -> None:
+    def __init__(self, plan: Plan, *, show: bool | None = None) -> None:
         near = plan.bands > 0
         self._work = Path(plan.work)
         self._shares = {
@@ -58,7 +59,7 @@ class ProgressBar:
         )
         self._task = self._progress.add_task("annotate", total=self._total)
 
-    def __enter__(self) -> ProgressBar:
+    def __enter__(self) -> Self:
         self._progress.start()
         self._thread.start()
         return self

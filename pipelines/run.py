@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import logging
 import os
 import platform
@@ -21,7 +20,7 @@ from typing import Any
 from ..schemas.errors import ReleaseError
 from ..schemas.job_file import LoadedJob
 from ..transforms.run_state import PLAN_FILE, Plan, Run
-from ..transforms.stage_units import STAGES
+from ..transforms.stage_units import STAGES, finished
 from ..transforms.stages import RunRef
 from ..transforms.storage import TEMPORARY_PREFIX, make_private_folder, write_json
 from ..transforms.units import Marker
@@ -103,10 +102,10 @@ def run_job(
         run = Run(plan)
         way = exchange_way(plan, beam_arguments)
         ref = RunRef(str(plan.work) + f"/{PLAN_FILE}", run.whole_fingerprint, way)
-        with ProgressBar(plan, progress):
+        with ProgressBar(plan, show=progress):
             run_graph(plan, ref, beam_arguments)
         annotated, final = _final_markers(run)
-        check_guards(plan, final, run.workspace.markers("verify"))
+        check_guards(plan, final, finished(run, "verify"))
         stages = stage_report(run)
         elapsed = time.perf_counter() - start
         report = {
@@ -145,7 +144,7 @@ def _final_markers(run: Run) -> tuple[list[Marker], list[Marker]]:
     annotated = [run.workspace.marker("annotate", number) for number in numbers]
     final = {number: run.workspace.marker("finalize", number) for number in numbers}
     fallen = sorted(ref for marker in final.values() for ref in marker.stats["fallen"])
-    for marker in run.workspace.markers("settle"):
+    for marker in finished(run, "settle"):
         if set(marker.stats["settled_for"]).issubset(fallen) and fallen:
             final[marker.number] = marker
     return annotated, [final[number] for number in numbers]
@@ -158,7 +157,7 @@ def stage_report(run: Run) -> dict[str, dict[str, float]]:
     """
     report: dict[str, dict[str, float]] = {}
     for stage in STAGES:
-        for marker in run.workspace.markers(stage):
+        for marker in finished(run, stage):
             for step, (seconds, cpu, size) in marker.timings.items():
                 name = stage if step == "total" else f"{stage}.{step}"
                 entry = report.setdefault(name, {"seconds": 0.0, "cpu_seconds": 0.0, "bytes": 0})

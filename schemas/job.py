@@ -8,7 +8,7 @@ list that a rule names must exist) are in `check_job`, which returns every probl
 
 from __future__ import annotations
 
-from datetime import date  # noqa: TC003  (pydantic needs the class at run time)
+from datetime import date
 from enum import StrEnum
 from typing import Annotated
 

@@ -47,7 +47,12 @@ RUNS = TableSpec(
         Field(
             "tokens_out", pa.int64(), "Tokens kept, after redaction.", "tokens", "EU summary 1.3"
         ),
-        Field("bytes_in", pa.int64(), "Decompressed bytes of JSONL streams, UTF-8 bytes of Parquet texts.", "bytes"),
+        Field(
+            "bytes_in",
+            pa.int64(),
+            "Decompressed bytes of JSONL streams, UTF-8 bytes of Parquet texts.",
+            "bytes",
+        ),
         Field("bytes_out", pa.int64(), "UTF-8 bytes of kept text.", "bytes"),
     ),
 )
@@ -64,7 +69,10 @@ INPUTS = TableSpec(
         Field("sha256", pa.binary(32), "Digest of the file as it was read."),
         Field("file_bytes", pa.int64(), "Size on disk.", "bytes"),
         Field(
-            "stream_bytes", pa.int64(), "Decompressed bytes that the reader accounted for; of Parquet, UTF-8 bytes of its texts.", "bytes"
+            "stream_bytes",
+            pa.int64(),
+            "Decompressed bytes that the reader accounted for; of Parquet, UTF-8 bytes of its texts.",
+            "bytes",
         ),
         Field("records", pa.int64(), "Records the reader counted.", "records"),
     ),

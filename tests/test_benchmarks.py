@@ -270,7 +270,7 @@ class TestComparison:
         stages |= {"seconds": {"signature": 20.0}, "total_seconds": 20.0}
         return dedup_vs_datatrove.summarise(
             open_corpus(cache, "mail"),
-            Settings(dedup_only=True, workers=2),
+            2,
             {"bands": 14, "rows": 9},
             finished,
             self.THEIRS,
@@ -287,6 +287,10 @@ class TestComparison:
     def test_runs_over_different_documents_are_not_compared(self, cache):
         with pytest.raises(BenchmarkError, match="muniment read 60 documents, datatrove 59"):
             self.summarise(cache, 59)
+
+    def test_more_cores_than_there_are_cannot_be_compared(self):
+        with pytest.raises(BenchmarkError, match=r"which are here, got 100000"):
+            dedup_vs_datatrove.hold_to_cores(100_000)
 
     def test_datatrove_gets_a_folder_that_holds_just_the_chosen_sources(self, cache):
         same_folder = dedup_vs_datatrove.same_folder

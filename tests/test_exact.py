@@ -64,9 +64,7 @@ def renamed(hi: int, lo: int, occurrence: int) -> tuple[int, int]:
     return int(pair[0]), int(pair[1])
 
 
-def reference(
-    docs: list[Doc], *, remove: bool, deny_copies: bool
-) -> dict[int, dict[str, Any]]:
+def reference(docs: list[Doc], *, remove: bool, deny_copies: bool) -> dict[int, dict[str, Any]]:
     """Say it document by document."""
     rows = [doc.row() for doc in sorted(docs, key=lambda doc: doc.ref)]
     answers: dict[int, dict[str, Any]] = {}
@@ -257,7 +255,11 @@ def test_a_denied_member_taints_its_group_even_if_copies_are_not_removed_as_such
 
 
 def packed(
-    rights: int = 0, unknown: bool = False, rank: int = 0, tokens: int = 10, day: int = 0
+    rights: int,
+    unknown: bool,  # noqa: FBT001  (one part of a key)
+    rank: int,
+    tokens: int,
+    day: int,
 ) -> tuple[int, int]:
     high, low = priorities(
         np.array([rights], np.uint8),

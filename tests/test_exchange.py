@@ -63,7 +63,7 @@ def received(paths: Sequence[str], way: str) -> dict[int, list[Any]]:
         for partition, parcel in parcels_of(path):
             value: Any = tuple(parcel)
             if way == "engine":
-                batch = read_ipc_batches(parcel.path, [parcel.index])[0]
+                batch = read_ipc_batches(parcel.path, [parcel.batch])[0]
                 value = coder.decode(coder.encode(batch))
             groups.setdefault(partition, []).append(value)
     return groups
@@ -77,9 +77,7 @@ def test_a_file_holds_one_batch_for_each_partition_that_gets_something(tmp_path:
     found = parcels_of(path)
     assert [partition for partition, _ in found] == [0, 2, 7]
     assert all(parcel.name == "rows" and parcel.path == path for _, parcel in found)
-    contents = [
-        read_ipc_batches(path, [parcel.index])[0]["ref"].to_pylist() for _, parcel in found
-    ]
+    contents = [read_ipc_batches(path, [parcel.batch])[0]["ref"].to_pylist() for _, parcel in found]
     assert contents == [[13], [11, 14], [10, 12]]
 
 

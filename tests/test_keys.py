@@ -117,7 +117,8 @@ def test_the_public_name_of_a_key_is_as_documented() -> None:
 def test_each_purpose_has_its_own_key_by_hkdf() -> None:
     keyring = Keyring(GOOD)
     derived = {
-        purpose: keyring.derive(purpose) for purpose in ("text-hash/v1", "url-hash/v1", "shingle/v1")
+        purpose: keyring.derive(purpose)
+        for purpose in ("text-hash/v1", "url-hash/v1", "shingle/v1")
     }
     assert len(set(derived.values())) == 3
     assert GOOD[:16] not in derived.values()

@@ -165,7 +165,9 @@ def test_nobody_is_removed_by_transitivity(tmp_path: Path) -> None:
     chain = [
         Candidate(1, frozenset(range(20))),
         Candidate(2, frozenset(range(2, 22)), 1),  # 18 of 22 with the first
-        Candidate(3, frozenset(range(4, 24)), 2),  # 18 of 22 with the second, 16 of 24 with the first
+        Candidate(
+            3, frozenset(range(4, 24)), 2
+        ),  # 18 of 22 with the second, 16 of 24 with the first
     ]
     said = verify(tmp_path, chain)
     assert said.answers[2]["partner"] == 1
@@ -190,9 +192,7 @@ def test_followers_of_a_near_copy_become_near_copies_of_its_survivor(tmp_path: P
 
 
 def test_followers_of_a_survivor_stay_what_they_are(tmp_path: Path) -> None:
-    said = verify(
-        tmp_path, [Candidate(1, TEN, followers=(5, 6)), Candidate(2, TEN | {10}, 1)]
-    )
+    said = verify(tmp_path, [Candidate(1, TEN, followers=(5, 6)), Candidate(2, TEN | {10}, 1)])
     assert set(said.answers) == {1, 2}  # the exact stage has told 5 and 6 already
 
 

@@ -27,6 +27,7 @@ from muniment.transforms.pii import scan as scan_module
 from muniment.transforms.pii import shadow as shadow_module
 from muniment.transforms.pii.keys import ValueHasher, derive_key
 from muniment.transforms.pii.patterns import PATTERNS
+from muniment.transforms.pii.redact import replacement
 from muniment.transforms.pii.spans import Span, merge
 
 KEY = bytes(range(32))
@@ -200,7 +201,7 @@ def test_value_behind_a_bidi_override_faults_the_document_and_leaves_nothing() -
     assert out.to_pylist() == ["ok", "[WITHHELD]", "\u2067שלום\u2069"]
 
 
-def test_a_detector_that_raises_faults_its_document_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_detector_that_raises_faults_its_document_only() -> None:
     def broken(_data: memoryview, _start: int, _end: int) -> None:
         raise RuntimeError
 
@@ -320,6 +321,24 @@ def test_redacting_twice_changes_nothing(action: str) -> None:
     assert redacted(once, policy) == once
     assert "jane" not in once
     assert "0132" not in once
+
+
+@pytest.mark.parametrize("action", ["placeholder", "hash", "surrogate"])
+def test_nothing_an_operator_writes_is_found_again(action: str) -> None:
+    digests = [bytes([number] * 16) for number in (0x12, 0x00, 0x99, 0xAB, 0x5F)]
+    texts = [
+        carrier.format(replacement(action, entity.name, digest, "value"))
+        for entity in ENTITIES
+        for digest in digests
+        for carrier in ("{}", "passport {}, ok", "电话：{}", "password: {}")
+    ]
+    result = detect(pa.array(texts), pa.array(["en"] * len(texts)), key=KEY)
+    again = [
+        texts[span["row"]]
+        for span in result.spans.to_pylist()
+        if ENTITY[span["entity_type"]].action != "keep"
+    ]
+    assert again == []
 
 
 def test_replacement_depends_on_type_and_value_only() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names by model: windows, chunks, languages without a model, failures; and the real models once."""
+"""Names by model: windows, chunks, languages without a model, failures; the real models once."""
 
 from __future__ import annotations
 
@@ -93,6 +93,16 @@ def test_a_model_that_fails_on_a_document_faults_that_document_only(models: PiiM
     result = detect(texts, pa.array(["en"] * 3), ner="all", key=KEY, models=models)
     assert result.faults.tolist() == [0, REASON_CODES[Reason.STAGE_ERROR], 0]
     assert result.spans["row"].to_pylist() == [0, 2]
+
+
+def test_more_text_than_a_model_reads_is_a_cap_fault(
+    models: PiiModels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ner_module, "MAX_READ", 50)
+    texts = pa.array(["Zaphod", "Zaphod " * 20])
+    result = detect(texts, pa.array(["en"] * 2), ner="all", key=KEY, models=models)
+    assert result.faults.tolist() == [0, REASON_CODES[Reason.DETECTOR_CAP]]
+    assert result.spans["row"].to_pylist() == [0]
 
 
 def test_placeholders_are_no_names(models: PiiModels) -> None:

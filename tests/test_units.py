@@ -17,7 +17,7 @@ from muniment.transforms.storage import read_ipc
 from muniment.transforms.units import Marker, UnitOutputs, Workspace, fingerprint
 
 SCHEMA = pa.schema([pa.field("n", pa.int64(), nullable=False)])
-SECRET = "Patient Ada Lovelace, 555-0199"
+CANARY = "Patient Ada Lovelace, 555-0199"
 
 
 class Counting:
@@ -106,9 +106,7 @@ def test_a_changed_output_is_computed_again(
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"null", b"[]", b"{}", b'"text"', b"\xff\xfe", b'{"stage": "stage"}']
 )
-def test_a_torn_marker_is_computed_again(
-    space: Workspace, unit: Counting, content: bytes
-) -> None:
+def test_a_torn_marker_is_computed_again(space: Workspace, unit: Counting, content: bytes) -> None:
     space.run_unit("stage", 0, "f", unit)
     (Path(space.root) / "stage" / "00000.json").write_bytes(content)
     with pytest.raises(StageError, match="missing or torn; run the job again"):
@@ -141,7 +139,7 @@ def test_everything_in_the_work_folder_is_private_under_umask_0(
     try:
         space.run_unit("stage", 0, "f", unit)
         with pytest.raises(StageError):
-            space.run_unit("stage", 1, "f", _raise(ValueError(SECRET)))
+            space.run_unit("stage", 1, "f", _raise(ValueError(CANARY)))
     finally:
         os.umask(before)
     for path in (Path(space.root), *Path(space.root).rglob("*")):
@@ -164,7 +162,7 @@ def _everything_under(folder: str) -> bytes:
 
 
 def _fail_with_text(out: UnitOutputs) -> None:
-    text = SECRET
+    text = CANARY
     out.write_ipc("numbers", SCHEMA, [])
     try:
         int(text)
@@ -173,13 +171,15 @@ def _fail_with_text(out: UnitOutputs) -> None:
 
 
 def test_a_failure_names_class_and_place_and_never_the_text(space: Workspace) -> None:
-    with pytest.raises(StageError, match=r"^stage 7: RuntimeError at test_units\.py:\d+$") as caught:
+    with pytest.raises(
+        StageError, match=r"^stage 7: RuntimeError at test_units\.py:\d+$"
+    ) as caught:
         space.run_unit("stage", 7, "f", _fail_with_text)
-    assert SECRET not in str(caught.value)
+    assert CANARY not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
     everything = _everything_under(space.root)
-    assert SECRET.encode() not in everything
+    assert CANARY.encode() not in everything
     assert b"Ada" not in everything
     assert b"RuntimeError" in everything
     failure = space.failure()
@@ -233,8 +233,8 @@ def test_an_error_on_purpose_passes_as_it_is_and_is_noted(
 
 def test_memory_is_named_when_it_runs_out(space: Workspace) -> None:
     with pytest.raises(StageError, match="stage 0: out of memory"):
-        space.run_unit("stage", 0, "f", _raise(MemoryError("while holding " + SECRET)))
-    assert SECRET.encode() not in _everything_under(space.root)
+        space.run_unit("stage", 0, "f", _raise(MemoryError("while holding " + CANARY)))
+    assert CANARY.encode() not in _everything_under(space.root)
 
 
 def test_an_interrupt_is_no_failure_of_the_unit(space: Workspace) -> None:

@@ -22,7 +22,7 @@ from .hashing import canonical_text, hash_rows, siphash128
 from .minhash import sign
 from .pii import SPANS, Detection, detect, document_counts
 from .policy import list_column
-from .reading import Split, SplitReader
+from .reading import Split
 from .rights import (
     licence_allowed,
     match_content,
@@ -80,8 +80,7 @@ def annotate_split(run: Run, split: Split, out: UnitOutputs) -> None:
         out: Where the three outputs go; its `stats` get what the reader tallied.
     """
     source = run.plan.source(split.source)
-    fields = source.fields.model_dump(exclude_none=True)
-    reader = SplitReader(split, fields, limits=run.limits, on_bad_file=run.job.on_bad_file)
+    reader = run.reader(split)
     batches = iter(reader)
     measured: list[Measured] = []
     while True:
@@ -172,7 +171,9 @@ def _identity(run: Run, source: Source, clean: pa.RecordBatch) -> Columns:
 def _rights(run: Run, source: Source, clean: pa.RecordBatch, known: Columns) -> Columns:
     """Match the lists; resolve licence and rights."""
     hosts = parse_hosts(clean["url"])
-    columns: Columns = {"host": hosts["host"], "domain": hosts["domain"]}
+    host = withhold_hosts(run, hosts["host"])
+    domain = pc.if_else(pc.is_valid(host), hosts["domain"], None)
+    columns: Columns = {"host": host, "domain": domain}
     denied = np.zeros(clean.num_rows, dtype=bool)
     for name, kind, entries in run.lists:
         if kind is ListKind.DOMAIN:
@@ -269,9 +270,7 @@ def _with_faulty(
     fault = batch["fault"].to_numpy()
     index = pa.array(np.cumsum(fault == 0) - 1, mask=fault != 0)
     place = pa.repeat(f"fault/{source.name}/{split.file_sha256}", n)
-    marks = hash_rows(
-        [place, batch["offset"].to_numpy(), batch["length"].to_numpy()], run.text_key
-    )
+    marks = hash_rows([place, batch["offset"].to_numpy(), batch["length"].to_numpy()], run.text_key)
     own: Columns = {name: batch[name] for name in ("row", "offset", "length", "fault")}
     own |= {"id_hi": pa.array(marks[:, 0]), "id_lo": pa.array(marks[:, 1]), "no_url": True}
     own |= {"licence": "unknown", "licence_evidence": "none", "rights_state": "unknown"}

@@ -45,6 +45,8 @@ def _lines(rows: pa.Table) -> list[memoryview]:
     blocks = []
     for chunk in lines.chunks:
         text = chunk.cast(pa.large_string())
-        offsets = np.frombuffer(text.buffers()[1], np.int64)[text.offset : text.offset + len(text) + 1]
+        offsets = np.frombuffer(text.buffers()[1], np.int64)[
+            text.offset : text.offset + len(text) + 1
+        ]
         blocks.append(memoryview(text.buffers()[2])[offsets[0] : offsets[-1]])
     return blocks

@@ -137,7 +137,9 @@ def _in_groups(high: U64s, low: U64s) -> npt.NDArray[np.int64]:
     return order[member]
 
 
-def _number_occurrences(columns: dict[str, npt.NDArray[np.uint64]], key: bytes) -> tuple[U64s, U64s]:
+def _number_occurrences(
+    columns: dict[str, npt.NDArray[np.uint64]], key: bytes
+) -> tuple[U64s, U64s]:
     """Return identifiers that tell records apart which are equal in source, id and text."""
     high, low = columns["id_hi"].copy(), columns["id_lo"].copy()
     order = np.lexsort((columns["ref"], low, high))

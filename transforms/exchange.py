@@ -39,12 +39,12 @@ class Parcel(NamedTuple):
     Args:
         name: What is sent (`bands`, `exact`); one consumer may receive several kinds.
         path: Arrow IPC file.
-        index: Record batch in it.
+        batch: Number of the record batch in it.
     """
 
     name: str
     path: str
-    index: int
+    batch: int
 
 
 Received = Iterable[tuple[str, str, int] | pa.RecordBatch]
@@ -94,7 +94,7 @@ def parcels_of(path: str) -> list[tuple[int, Parcel]]:
         metadata = pa.ipc.open_file(source).schema.metadata
     name, keys = metadata[NAME_KEY].decode(), metadata[PARTITION_KEY]
     numbers = [int(key) for key in keys.split(b",")] if keys else []
-    return [(key, Parcel(name, path, index)) for index, key in enumerate(numbers)]
+    return [(key, Parcel(name, path, batch)) for batch, key in enumerate(numbers)]
 
 
 def gather(values: Received, name: str, schema: pa.Schema, sort_by: Sequence[str]) -> pa.Table:
@@ -128,12 +128,12 @@ def gather(values: Received, name: str, schema: pa.Schema, sort_by: Sequence[str
 
 def _locate(path: str) -> Iterator[tuple[int, tuple[str, str, int]]]:
     for partition, parcel in parcels_of(path):
-        yield partition, (parcel.name, parcel.path, parcel.index)
+        yield partition, (parcel.name, parcel.path, parcel.batch)
 
 
 def _load(path: str) -> Iterator[tuple[int, pa.RecordBatch]]:
     for partition, parcel in parcels_of(path):
-        yield partition, read_ipc_batches(parcel.path, [parcel.index])[0]
+        yield partition, read_ipc_batches(parcel.path, [parcel.batch])[0]
 
 
 def _announce_parcel(number: int) -> tuple[int, tuple[str, str, int]]:

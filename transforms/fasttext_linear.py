@@ -7,13 +7,10 @@ of `row . (output[positive] - output[negative])`. So the weights collapse to one
 when the model is loaded, features need no Python string, and with prefix sums every window of a
 document costs the same, whatever its length. Scores equal fastText's own to 2e-5
 (tested; fastText itself adds 1e-5 to a probability before it takes the logarithm).
-
-The file layout read here is the one fastText 0.9 writes (version 12), quantised or not.
 """
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,15 +20,21 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ..schemas.errors import ModelError
+from .fasttext_features import (
+    find_word,
+    hash32,
+    index_words,
+    join_words,
+    parts_capacity,
+    word_parts,
+)
+from .fasttext_file import LABEL_PREFIX, LINE_END, SOFTMAX, FastTextFile, read_fasttext
 from .folding import string_buffers
 
-_MAGIC, _VERSION = 793712314, 12
-_SUPERVISED, _SOFTMAX = 3, 3
-_CENTROIDS = 256
-_EOS = b"</s>"
 _NGRAM_MULTIPLIER = 116049371  # fastText's Dictionary::addWordNgrams
 
 _F64 = npt.NDArray[np.float64]
+_I32 = npt.NDArray[np.int32]
 _I64 = npt.NDArray[np.int64]
 _U64 = npt.NDArray[np.uint64]
 _U8 = npt.NDArray[np.uint8]
@@ -42,8 +45,9 @@ class LinearModel:
     """A two-label fastText model as one weight a feature.
 
     Args:
-        keys: Open-addressing table of 64-bit word hashes, a power of two long; 0 is free.
-        word_sums: Weight of the word in the same slot, its parts included.
+        keys: Hashes of the known words, from `index_words`.
+        ids: Their numbers, from `index_words`.
+        word_sums: Weight of each known word, its parts included.
         word_counts: Number of features behind that weight.
         buckets: Weight of each hashed feature.
         shape: (shortest part, longest part, longest word n-gram), in characters and words.
@@ -51,35 +55,12 @@ class LinearModel:
     """
 
     keys: _U64
+    ids: _I32
     word_sums: _F64
     word_counts: _I64
     buckets: _F64
     shape: tuple[int, int, int]
     line_end: tuple[float, int, int]
-
-
-class _Reader:
-    """Read little-endian values one after another."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.at = 0
-
-    def values(self, layout: str) -> tuple[int, ...]:
-        found = struct.unpack_from("<" + layout, self.data, self.at)
-        self.at += struct.calcsize("<" + layout)
-        return found
-
-    def array(self, dtype: str, count: int) -> npt.NDArray[np.float64]:
-        found = np.frombuffer(self.data, dtype, count, self.at)
-        self.at += found.nbytes
-        return found
-
-    def word(self) -> bytes:
-        end = self.data.index(0, self.at)
-        found = self.data[self.at : end]
-        self.at = end + 1
-        return found
 
 
 def load_linear(path: Path, positive: str) -> LinearModel:
@@ -93,167 +74,66 @@ def load_linear(path: Path, positive: str) -> LinearModel:
         ModelError: The file has another layout, other labels or another loss.
     """
     try:
-        return _collapse(_Reader(path.read_bytes()), f"__label__{positive}".encode())
-    except (struct.error, ValueError, IndexError):
-        msg = f"{path}: expected a two-label fastText model (version {_VERSION}, softmax)"
+        return _collapse(read_fasttext(path), LABEL_PREFIX + positive.encode())
+    except ValueError:
+        msg = f"{path}: expected a two-label fastText model (version 12, softmax)"
         raise ModelError(msg) from None
 
 
-def _collapse(reader: _Reader, positive: bytes) -> LinearModel:
-    magic, version = reader.values("ii")
-    dim, *_, word_ngrams, loss, kind, bucket, minn, maxn, _, _ = reader.values("12id")
-    size, n_words, n_labels, _, pruned = reader.values("iiiqq")
-    entries = [(reader.word(), reader.values("qb")) for _ in range(size)]
-    words = [word for word, (_, label) in entries if not label]
-    labels = [word for word, (_, label) in entries if label]
-    known = (magic, version, loss, kind) == (_MAGIC, _VERSION, _SOFTMAX, _SUPERVISED)
-    if not known or n_labels != 2 or positive not in labels or pruned > 0:
+def _collapse(file: FastTextFile, positive: bytes) -> LinearModel:
+    if file.loss != SOFTMAX or len(file.labels) != 2 or file.kept is not None:
         raise ValueError
-    quantised = bool(reader.values("?")[0])
-    matrix_at = reader.at
-    _skip_matrix(reader, quantised=quantised)
-    if reader.values("?")[0]:
-        raise ValueError  # a quantised output layer: never written without `qout`
-    rows, columns = reader.values("qq")
-    output = reader.array("<f4", rows * columns).reshape(rows, columns).astype(np.float64)
-    direction = output[labels.index(positive)] - output[1 - labels.index(positive)]
-    reader.at = matrix_at
-    weights = _project(reader, direction, quantised=quantised)
-    if len(weights) != n_words + bucket or dim != columns or not np.isfinite(weights).all():
-        raise ValueError
+    this = file.labels.index(positive)
+    output = file.outputs.product(np.eye(file.outputs.columns))
+    weights = file.inputs.product(output[this] - output[1 - this])
+    n_words = len(file.words)
     buckets = np.ascontiguousarray(weights[n_words:])
-    slots = 1 << (2 * n_words).bit_length()
-    keys = np.zeros(slots, np.uint64)
-    sums, counts = np.zeros(slots), np.zeros(slots, np.int64)
-    data = np.frombuffer(b"".join(words), np.uint8)
-    ends = np.cumsum([0, *map(len, words)])
-    _fill(data, ends, weights, buckets, minn, maxn, keys, sums, counts)
+    keys, ids = index_words(file.words)
+    sums, counts = np.zeros(n_words), np.zeros(n_words, np.int64)
+    data, ends = join_words(file.words)
+    parts = np.empty(parts_capacity(max(map(len, file.words)), file.maxn), np.int32)
+    # The line end is among them, harmlessly: folded text cannot contain `</s>`.
+    _add_parts(data, ends, weights, buckets, file.minn, file.maxn, parts, sums, counts)
+    line_end = np.frombuffer(LINE_END, np.uint8)
     return LinearModel(
         keys,
+        ids,
         sums,
         counts,
         buckets,
-        (minn, maxn, word_ngrams),
-        (float(weights[words.index(_EOS)]), 1, int(_line_end_hash())),
+        (file.minn, file.maxn, file.word_ngrams),
+        (float(weights[file.words.index(LINE_END)]), 1, int(hash32(line_end, 0, len(line_end)))),
     )
 
 
-def _skip_matrix(reader: _Reader, *, quantised: bool) -> None:
-    if not quantised:
-        rows, columns = reader.values("qq")
-        reader.at += 4 * rows * columns
-        return
-    normed, rows, _, codes = reader.values("?qqi")
-    for size in (codes, rows) if normed else (codes,):  # codes of the rows, then of their norms
-        reader.at += size
-        dim, *_ = reader.values("4i")
-        reader.at += 4 * dim * _CENTROIDS
-
-
-def _project(reader: _Reader, direction: _F64, *, quantised: bool) -> _F64:
-    """Return the product of each row of the input matrix with one vector."""
-    if not quantised:
-        rows, columns = reader.values("qq")
-        return reader.array("<f4", rows * columns).reshape(rows, columns) @ direction
-    normed, rows, _, n_codes = reader.values("?qqi")
-    codes = reader.array("u1", n_codes).reshape(rows, -1)
-    dim, parts, width, last = reader.values("4i")
-    centroids = reader.array("<f4", dim * _CENTROIDS)
-    total = np.zeros(rows)
-    for part in range(parts):
-        size = last if part == parts - 1 else width
-        start = part * _CENTROIDS * width
-        table = centroids[start : start + _CENTROIDS * size].reshape(_CENTROIDS, size)
-        total += (table @ direction[part * width : part * width + size])[codes[:, part]]
-    if normed:
-        norm_codes = reader.array("u1", rows)
-        reader.values("4i")
-        total *= reader.array("<f4", _CENTROIDS)[norm_codes]
-    return total
-
-
 @numba.njit(cache=True, nogil=True)
-def _hash32(data: _U8, start: int, stop: int) -> np.int64:
-    """FNV-1a as fastText computes it: bytes are signed, the result is read as signed."""
-    h = np.uint32(2166136261)
-    for i in range(start, stop):
-        h = np.uint32((h ^ np.uint32(np.int64(np.int8(data[i])))) * np.uint32(16777619))
-    return np.int64(np.int32(h))
-
-
-@numba.njit(cache=True, nogil=True)
-def _hash64(data: _U8, start: int, stop: int) -> np.uint64:
-    h = np.uint64(14695981039346656037)
-    for i in range(start, stop):
-        h = (h ^ np.uint64(data[i])) * np.uint64(1099511628211)
-    return h | np.uint64(1)  # never the free mark
-
-
-@numba.njit(cache=True, nogil=True)
-def _slot(keys: _U64, key: np.uint64) -> np.int64:
-    """Return the slot of a key, or the free one where it belongs."""
-    mask = np.uint64(len(keys) - 1)
-    slot = (key >> np.uint64(17)) & mask
-    while keys[slot] != 0 and keys[slot] != key:
-        slot = (slot + np.uint64(1)) & mask
-    return np.int64(slot)
-
-
-@numba.njit(cache=True, nogil=True)
-def _parts(
-    data: _U8, start: int, stop: int, buckets: _F64, minn: int, maxn: int
+def _weigh(
+    data: _U8, start: int, stop: int, buckets: _F64, minn: int, maxn: int, parts: _I32
 ) -> tuple[float, int]:
-    """Sum the weights of a word's character n-grams, `<` and `>` around it: (sum, features)."""
+    """Sum the weights of the parts of a word: (sum, how many)."""
+    count = word_parts(data, start, stop, len(buckets), minn, maxn, parts)
     total = 0.0
-    count = 0
-    if maxn <= 0:
-        return total, count
-    i = start - 1  # position start - 1 is `<`, position stop is `>`
-    while i <= stop:
-        h = np.uint32(2166136261)
-        j = i
-        n = 0
-        while j <= stop and n < maxn:
-            n += 1
-            first = True
-            while j <= stop and (first or (j < stop and data[j] & 0xC0 == 0x80)):
-                byte = 60 if j == start - 1 else 62 if j == stop else np.int64(data[j])
-                signed = np.uint32(np.int64(np.int8(byte)))
-                h = np.uint32((h ^ signed) * np.uint32(16777619))
-                first = False
-                j += 1
-            if n >= minn and not (n == 1 and (i == start - 1 or j > stop)):
-                total += buckets[np.int64(h) % len(buckets)]
-                count += 1
-        i += 1
-        while i < stop and data[i] & 0xC0 == 0x80:
-            i += 1
+    for i in range(count):
+        total += buckets[parts[i]]
     return total, count
 
 
 @numba.njit(cache=True, nogil=True)
-def _fill(
+def _add_parts(
     data: _U8,
     ends: _I64,
     weights: _F64,
     buckets: _F64,
     minn: int,
     maxn: int,
-    keys: _U64,
+    parts: _I32,
     sums: _F64,
     counts: _I64,
 ) -> None:
-    """Put every word with the sum of its features into the table.
-
-    The line end is among them, harmlessly: folded text cannot contain `</s>`.
-    """
     for word in range(len(ends) - 1):
-        key = _hash64(data, ends[word], ends[word + 1])
-        slot = _slot(keys, key)
-        total, count = _parts(data, ends[word], ends[word + 1], buckets, minn, maxn)
-        keys[slot] = key
-        sums[slot] = weights[word] + total
-        counts[slot] = 1 + count
+        total, count = _weigh(data, ends[word], ends[word + 1], buckets, minn, maxn, parts)
+        sums[word] = weights[word] + total
+        counts[word] = 1 + count
 
 
 @numba.njit(cache=True, nogil=True)
@@ -274,6 +154,7 @@ def _max_scores(
     stride: int,
     least: int,
     keys: _U64,
+    ids: _I32,
     word_sums: _F64,
     word_counts: _I64,
     buckets: _F64,
@@ -283,6 +164,10 @@ def _max_scores(
 ) -> None:
     minn, maxn, orders = shape
     end_weight, end_count, end_hash = line_end
+    longest = 0
+    for row in range(len(offsets) - 1):
+        longest = max(longest, offsets[row + 1] - offsets[row])
+    parts = np.empty(parts_capacity(longest, maxn), np.int32)
     for row in range(len(offsets) - 1):
         start, stop = offsets[row], offsets[row + 1]
         size = 1 if stop > start else 0
@@ -300,13 +185,12 @@ def _max_scores(
         for i in range(start, stop + 1):
             if i < stop and data[i] != 32:
                 continue
-            hashes[token] = _hash32(data, at, i)
-            key = _hash64(data, at, i)
-            slot = _slot(keys, key)
-            if keys[slot] == key:
-                total, count = word_sums[slot], word_counts[slot]
+            hashes[token] = hash32(data, at, i)
+            word = find_word(keys, ids, data, at, i)
+            if word >= 0:
+                total, count = word_sums[word], word_counts[word]
             else:
-                total, count = _parts(data, at, i, buckets, minn, maxn)
+                total, count = _weigh(data, at, i, buckets, minn, maxn, parts)
             sums[0, token + 1] = sums[0, token] + total
             counts[token + 1] = counts[token] + count
             token += 1
@@ -335,11 +219,6 @@ def _max_scores(
                 break
             first += stride
         scores[row] = 1.0 / (1.0 + np.exp(-best))
-
-
-def _line_end_hash() -> np.int64:
-    data = np.frombuffer(_EOS, np.uint8)
-    return np.int64(_hash32(data, 0, len(data)))
 
 
 def max_scores(
@@ -371,6 +250,7 @@ def max_scores(
         stride,
         least,
         model.keys,
+        model.ids,
         model.word_sums,
         model.word_counts,
         model.buckets,

@@ -28,7 +28,7 @@ from .outcomes import Fired, Outcomes, Relations, relate, resolve_outcomes
 from .pii import SPANS as FOUND
 from .policy import late_rules_of
 from .protect import protect_texts, scrub, withhold
-from .reading import Split, SplitReader
+from .reading import Split
 from .run_state import Run
 from .storage import read_ipc
 from .tokens import count_tokens
@@ -101,7 +101,7 @@ def finalize_split(
     threshold = run.job.deduplication.near.threshold
     outcomes = resolve_outcomes(run.rules, late, table, relations, fallen, threshold)
     spans = read_ipc(staged_spans)
-    kept = _join(list(_keep(run, split, table, relations, outcomes, spans, out)), run)
+    kept = _join(list(_keep(run, split, table, relations, outcomes, spans, out)))
     facts = {rule.rule_id: rule for rule in late}
     outcomes.add(Fired(facts["detector_failed"], kept.fallen, reason=kept.faults))
     touched = kept.redacted > 0
@@ -111,13 +111,19 @@ def finalize_split(
         _write(run, split, table, relations, outcomes, kept, spans, out)
     codes = ledger.outcome_codes(outcomes)
     out.stats.update(
-        zip(("kept", "removed", "quarantined"), np.bincount(codes, minlength=3).tolist(), strict=True)
+        zip(
+            ("kept", "removed", "quarantined"),
+            np.bincount(codes, minlength=3).tolist(),
+            strict=True,
+        )
     )
     out.stats.update(
         read=table.num_rows,
         tokens_in=int(table["tokens"].to_numpy().sum()),
         tokens_out=int(kept.tokens.sum()),
-        bytes_out=int(kept.corpus["text"].nbytes and pc.sum(pc.binary_length(kept.corpus["text"])).as_py()),
+        bytes_out=int(
+            kept.corpus["text"].nbytes and pc.sum(pc.binary_length(kept.corpus["text"])).as_py()
+        ),
         reasons=outcomes.counts(),
         list_matches=outcomes.list_matches(),
         near_removed=outcomes.decided_by("dup_near"),
@@ -145,12 +151,8 @@ def _keep(
     """Read the split again and redact what is kept, batch by batch."""
     if not outcomes.kept.any():
         return
-    fields = run.plan.source(split.source).fields.model_dump(exclude_none=True)
-    reader = SplitReader(
-        split, fields, limits=run.limits, columns=_ROWS_AGAIN, on_bad_file=run.job.on_bad_file
-    )
     span_row = spans["row"].to_numpy()
-    batches = iter(reader)
+    batches = iter(run.reader(split, _ROWS_AGAIN))
     while True:
         with out.timed("reread"):
             batch = next(batches, None)
@@ -183,13 +185,16 @@ def _keep_batch(
     fine = safe.faults == 0
     pick = pa.array(np.flatnonzero(fine))
     texts, batch, known, langs = (
-        safe.texts.take(pick), batch.take(pick), known.take(pick), langs.take(pick)
+        safe.texts.take(pick),
+        batch.take(pick),
+        known.take(pick),
+        langs.take(pick),
     )
     redacted = safe.redacted[fine]
     changed = np.flatnonzero(redacted)
     tokens = known["tokens"].to_numpy().copy()
     tokens[changed] = count_tokens(canonical_text(texts.take(pa.array(changed))))
-    credits = pc.match_substring(known["licence"].combine_chunks(), "CC-BY")
+    credited = pc.match_substring(known["licence"].combine_chunks(), "CC-BY")
     corpus = ledger.table_of(
         tables.CORPUS,
         {
@@ -199,7 +204,7 @@ def _keep_batch(
             "url": withhold(run, batch["url"], langs),
             "title": scrub(run, batch["title"], langs),
             "licence": known["licence"],
-            "author": pc.if_else(credits, batch["author"], None),
+            "author": pc.if_else(credited, batch["author"], None),
             "lang": known["lang"],
             "published": known["published"],
             "tokens": tokens,
@@ -219,7 +224,7 @@ def _keep_batch(
     )
 
 
-def _join(batches: list[Kept], run: Run) -> Kept:
+def _join(batches: list[Kept]) -> Kept:
     """Join the batches of a split; an empty first one gives every column its type."""
     no_spans = FOUND.empty_table().append_column("action", pa.array([], pa.string()))
     empty = Kept(

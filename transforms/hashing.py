@@ -66,7 +66,7 @@ def derive_key(key: bytes, purpose: str) -> bytes:
     Returns:
         16 bytes: SipHash-2-4-128 of the name.
     """
-    return hashes_to_ids(siphash128(pa.array([purpose]), key))[0].as_py()  # type: ignore[no-any-return]
+    return hashes_to_ids(siphash128(pa.array([purpose]), key))[0].as_py()
 
 
 @njit(cache=True, nogil=True)

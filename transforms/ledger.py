@@ -118,21 +118,24 @@ def document_rows(
 
     kept = outcomes.kept
     in_cluster = relations.role != ClusterRole.NONE
-    clean = annotations["fault"].to_numpy() == 0
+    codes = outcome_codes(outcomes)
     url_known = pc.is_valid(annotations["url_hi"]).to_numpy()
-    columns = {name: annotations[name] for name in DOCUMENTS.arrow().names
-               if name in annotations.column_names}
+    columns = {
+        name: annotations[name]
+        for name in DOCUMENTS.arrow().names
+        if name in annotations.column_names
+    }
     columns |= source
     columns |= {
         "doc_id": ids(relations.ids),
-        "outcome": words(outcome_codes(outcomes), _OUTCOME_WORDS),
+        "outcome": words(codes, _OUTCOME_WORDS),
         "reason": words(outcomes.reason, pa.array(REASON_WORDS)),
         "url_hash": ids(_halves(annotations, "url"), url_known),
         "tokens_in": annotations["tokens"],
         "tokens_out": spread(written.tokens),
         "bytes_in": annotations["bytes"],
         "bytes_out": spread(written.bytes),
-        "text_hash": ids(_halves(annotations, "text"), clean),
+        "text_hash": ids(_halves(annotations, "text"), codes != 2),
         "text_hash_out": ids(spread(written.text_hash), kept),
         "pii_found": found,
         "pii_redacted": spread(written.redacted),
@@ -178,9 +181,7 @@ def decision_rows(relations: Relations, outcomes: Outcomes) -> pa.Table:
     return table.unify_dictionaries()
 
 
-def _decisions_of(
-    number: int, fired: Fired, relations: Relations, outcomes: Outcomes
-) -> pa.Table:
+def _decisions_of(number: int, fired: Fired, relations: Relations, outcomes: Outcomes) -> pa.Table:
     facts, rows = fired.facts, fired.row
     count = len(rows)
     reason: Any = facts.reason.value if facts.reason else None
@@ -284,7 +285,7 @@ def quarantine_rows(
     annotations: pa.Table, relations: Relations, outcomes: Outcomes, source: dict[str, Any]
 ) -> pa.Table:
     """Return the `quarantine` rows of a split: why, where and how large."""
-    rows = np.flatnonzero(outcome_codes(outcomes) == 2)  # noqa: PLR2004
+    rows = np.flatnonzero(outcome_codes(outcomes) == 2)
     stages = pa.array([fired.facts.stage for fired in outcomes.fired] or ["read"])
     columns = {
         "doc_id": ids(relations.ids[rows]),

@@ -26,7 +26,7 @@ from .components import connect, spanning_forest
 from .exchange import Received, gather, write_parcels
 from .hashing import canonical_text
 from .minhash import shingle_hashes
-from .reading import Split, SplitReader
+from .reading import Split
 from .run_state import Run
 from .screen import top_bits
 from .storage import read_ipc
@@ -158,11 +158,7 @@ def _texts_of(run: Run, split: Split, rows: npt.NDArray[np.int64]) -> Iterator[p
     """Yield the texts of some rows of a split, batch by batch."""
     if not len(rows):
         return
-    fields = run.plan.source(split.source).fields.model_dump(exclude_none=True)
-    reader = SplitReader(
-        split, fields, limits=run.limits, columns=("text",), on_bad_file=run.job.on_bad_file
-    )
-    for batch in reader:
+    for batch in run.reader(split, ("text",)):
         first = batch["row"][0].as_py()
         low, high = np.searchsorted(rows, [first, first + batch.num_rows])
         if low < high:

@@ -175,9 +175,7 @@ class Outcomes:
 
     def list_matches(self) -> dict[str, int]:
         """Return the number of records that each list matched."""
-        return {
-            fired.facts.list_id: len(fired.row) for fired in self.fired if fired.facts.list_id
-        }
+        return {fired.facts.list_id: len(fired.row) for fired in self.fired if fired.facts.list_id}
 
     def decided_by(self, rule_id: str) -> int:
         """Return how many records a rule decided."""
@@ -285,8 +283,11 @@ def _add_relations(
                 late[name],
                 rows,
                 score=relations.jaccard[rows],
-                threshold=np.full(len(rows), 1.0 if role == ClusterRole.EXACT_COPY else threshold,
-                                  dtype=np.float32),
+                threshold=np.full(
+                    len(rows),
+                    1.0 if role == ClusterRole.EXACT_COPY else threshold,
+                    dtype=np.float32,
+                ),
                 partner=relations.partner[rows],
             )
         )

@@ -12,7 +12,7 @@ To add a rule: write a class with `fires`, add it to `rules_of`, add its `Reason
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -94,11 +94,11 @@ class Rule(Protocol):
 
 def column(signals: pa.Table, name: str) -> npt.NDArray[Any]:
     """Return a column without nulls as NumPy."""
-    return signals[name].to_numpy()  # type: ignore[no-any-return]
+    return signals[name].to_numpy()
 
 
 def _mask(values: pa.ChunkedArray) -> Bools:
-    return pc.fill_null(values, False).to_numpy()  # type: ignore[no-any-return]
+    return pc.fill_null(values, False).to_numpy()
 
 
 @dataclass(frozen=True)
@@ -250,6 +250,124 @@ _LIST_REASON = {
     ListKind.CONTENT_HASH: (Reason.TAKEDOWN, "takedown", "text is on a takedown list"),
 }
 
+# What the manifest says of each rule; the job's own settings are added when it is put in force.
+
+_NO_SOURCE = RuleFacts(
+    "no_source",
+    "rights",
+    "no_url",
+    "Quarantines documents without an address while a list is applied.",
+    "An opt-out cannot be honoured for a document whose place is unknown.",
+    Reason.NO_SOURCE,
+    action="quarantine",
+)
+_AMBIGUOUS_URL = RuleFacts(
+    "ambiguous_url",
+    "rights",
+    "ambiguous_url",
+    "Quarantines documents whose address parsers read differently.",
+    "Claroty/Snyk, Exploiting URL parsing confusion, 2022",
+    Reason.AMBIGUOUS_URL,
+    action="quarantine",
+)
+_LICENCE_NOT_ALLOWED = RuleFacts(
+    "licence_not_allowed",
+    "rights",
+    "licence",
+    "Removes documents under a licence that the job does not allow.",
+    "Job file; SPDX licence list",
+    Reason.LICENCE_NOT_ALLOWED,
+)
+_RIGHTS_UNKNOWN = RuleFacts(
+    "rights_unknown",
+    "rights",
+    "rights_state",
+    "Removes documents of which no right is known.",
+    "Job file: rights.unknown_policy = drop",
+    Reason.RIGHTS_UNKNOWN,
+)
+_LANGUAGE = RuleFacts(
+    "language",
+    "language",
+    "lang",
+    "Removes documents outside the allowed languages.",
+    "Job file; Joulin et al. 2016, lid.176",
+    Reason.LANGUAGE_NOT_ALLOWED,
+)
+_TOXICITY = RuleFacts(
+    "toxicity",
+    "toxicity",
+    "toxicity",
+    "Removes documents whose worst window is toxic.",
+    "Model card of the toxicity models; thresholds chosen on their dev sets",
+    Reason.TOXIC,
+)
+_PII_DENSE = RuleFacts(
+    "pii_dense",
+    "personal_data",
+    "pii_sensitive",
+    "Removes documents with many sensitive identifiers, or with a minor's.",
+    "GB/T 35273-2020; PIPL 28, 31",
+    Reason.PII_DENSE,
+)
+_OPTOUT_DUP = RuleFacts(
+    "optout_dup",
+    "deduplication",
+    "tainted",
+    "Removes copies of opted-out or taken-down documents, under whatever address.",
+    "An opt-out that leaves the copies in is not honoured (BigCode opt-out-v2 #98)",
+    Reason.OPTOUT_DUP,
+)
+_DUP_EXACT = RuleFacts(
+    "dup_exact",
+    "deduplication",
+    "text_hash",
+    "Removes all but one of the documents with the same normalised text.",
+    "Lee et al. 2022, Deduplicating training data",
+    Reason.DUP_EXACT,
+)
+_DUP_NEAR = RuleFacts(
+    "dup_near",
+    "deduplication",
+    "jaccard",
+    "Removes documents whose true Jaccard with a surviving one reaches the threshold.",
+    "Broder 1997; LSH proposes, full shingle sets decide",
+    Reason.DUP_NEAR,
+)
+_DETECTOR_FAILED = RuleFacts(
+    "detector_failed",
+    "personal_data",
+    "pii_fault",
+    "Quarantines documents that a personal-data detector could not finish, and the copies that "
+    "named them.",
+    "Fail closed: what was not searched is not kept",
+    Reason.STAGE_ERROR,
+    action="quarantine",
+)
+_REDACT = RuleFacts(
+    "redact",
+    "personal_data",
+    "spans",
+    "Replaces personal data in kept documents.",
+    "GDPR 5(1)(c); PIPL 6; GB/T 37964",
+    None,
+    action="transform",
+)
+
+
+def _list_facts(name: str, kind: ListKind) -> RuleFacts:
+    reason, stage, meaning = _LIST_REASON[kind]
+    return RuleFacts(
+        f"{reason.value}:{name}",
+        stage,
+        list_column(name),
+        f"Removes documents whose {meaning}.",
+        "Directive (EU) 2019/790 Art. 4(3); GPAI Code of Practice, copyright 1.3; PIPL 47",
+        reason,
+        parameters={"list": name},
+        list_id=name,
+    )
+
 
 def rules_of(job: Job, toxicity_thresholds: dict[str, float]) -> tuple[Rule, ...]:
     """Return the rules of a job that look at one document, in the order they decide.
@@ -258,200 +376,61 @@ def rules_of(job: Job, toxicity_thresholds: dict[str, float]) -> tuple[Rule, ...
         job: The job.
         toxicity_thresholds: Language to threshold, the models' own or the job's.
     """
+    rights, language = job.rights, job.language
     kinds = {item.name: item.kind for item in job.lists}
-    applied = sorted(
-        (name for name in job.rights.lists),
-        key=lambda name: kinds[name] is not ListKind.CONTENT_HASH,
+    takedowns_first = sorted(
+        rights.lists, key=lambda name: kinds[name] is not ListKind.CONTENT_HASH
     )
     rules: list[Rule] = [IsEmpty()]
-    for name in applied:
-        reason, stage, meaning = _LIST_REASON[kinds[name]]
-        rules.append(
-            OnList(
-                RuleFacts(
-                    f"{reason.value}:{name}",
-                    stage,
-                    list_column(name),
-                    f"Removes documents whose {meaning}.",
-                    "Directive (EU) 2019/790 Art. 4(3); GPAI Code of Practice, copyright 1.3; "
-                    "PIPL 47",
-                    reason,
-                    parameters={"list": name},
-                    list_id=name,
-                )
-            )
-        )
-    if job.rights.require_source and applied:
-        rules.append(
-            HasFlag(
-                RuleFacts(
-                    "no_source",
-                    "rights",
-                    "no_url",
-                    "Quarantines documents without an address while a list is applied.",
-                    "An opt-out cannot be honoured for a document whose place is unknown.",
-                    Reason.NO_SOURCE,
-                    action="quarantine",
-                )
-            )
-        )
-    if applied:
-        rules.append(
-            HasFlag(
-                RuleFacts(
-                    "ambiguous_url",
-                    "rights",
-                    "ambiguous_url",
-                    "Quarantines documents whose address parsers read differently.",
-                    "Claroty/Snyk, Exploiting URL parsing confusion, 2022",
-                    Reason.AMBIGUOUS_URL,
-                    action="quarantine",
-                )
-            )
-        )
-    if job.rights.allow_licences:
-        rules.append(
-            LicenceNotAllowed(
-                RuleFacts(
-                    "licence_not_allowed",
-                    "rights",
-                    "licence",
-                    "Removes documents under a licence that the job does not allow.",
-                    "Job file; SPDX licence list",
-                    Reason.LICENCE_NOT_ALLOWED,
-                    parameters={"allow": list(job.rights.allow_licences)},
-                )
-            )
-        )
-    if job.rights.unknown_policy == "drop":
-        rules.append(
-            RightsUnknown(
-                RuleFacts(
-                    "rights_unknown",
-                    "rights",
-                    "rights_state",
-                    "Removes documents of which no right is known.",
-                    "Job file: rights.unknown_policy = drop",
-                    Reason.RIGHTS_UNKNOWN,
-                )
-            )
-        )
-    if job.language.enabled and (job.language.allow or job.language.min_score > 0):
-        rules.append(
-            LanguageNotAllowed(
-                RuleFacts(
-                    "language",
-                    "language",
-                    "lang",
-                    "Removes documents outside the allowed languages.",
-                    "Job file; Joulin et al. 2016, lid.176",
-                    Reason.LANGUAGE_NOT_ALLOWED,
-                    parameters={
-                        "allow": list(job.language.allow),
-                        "min_score": job.language.min_score,
-                    },
-                ),
-                job.language.allow,
-                job.language.min_score,
-            )
-        )
+    rules += [OnList(_list_facts(name, kinds[name])) for name in takedowns_first]
+    if rights.lists and rights.require_source:
+        rules.append(HasFlag(_NO_SOURCE))
+    if rights.lists:
+        rules.append(HasFlag(_AMBIGUOUS_URL))
+    if rights.allow_licences:
+        allow = {"allow": list(rights.allow_licences)}
+        rules.append(LicenceNotAllowed(replace(_LICENCE_NOT_ALLOWED, parameters=allow)))
+    if rights.unknown_policy == "drop":
+        rules.append(RightsUnknown(_RIGHTS_UNKNOWN))
+    if language.enabled and (language.allow or language.min_score > 0):
+        bounds = {"allow": list(language.allow), "min_score": language.min_score}
+        facts = replace(_LANGUAGE, parameters=bounds)
+        rules.append(LanguageNotAllowed(facts, language.allow, language.min_score))
     if job.toxicity.enabled:
-        rules.append(
-            IsToxic(
-                RuleFacts(
-                    "toxicity",
-                    "toxicity",
-                    "toxicity",
-                    "Removes documents whose worst window is toxic.",
-                    "Model card of the toxicity models; thresholds chosen on their dev sets",
-                    Reason.TOXIC,
-                    mode=job.toxicity.mode,
-                    parameters={"thresholds": toxicity_thresholds},
-                ),
-                tuple(sorted(toxicity_thresholds.items())),
-            )
-        )
+        thresholds = {"thresholds": toxicity_thresholds}
+        facts = replace(_TOXICITY, mode=job.toxicity.mode, parameters=thresholds)
+        rules.append(IsToxic(facts, tuple(sorted(toxicity_thresholds.items()))))
     if job.personal_data.enabled:
-        rules.append(
-            HoldsManyIdentifiers(
-                RuleFacts(
-                    "pii_dense",
-                    "personal_data",
-                    "pii_sensitive",
-                    "Removes documents with many sensitive identifiers, or with a minor's.",
-                    "GB/T 35273-2020; PIPL 28, 31",
-                    Reason.PII_DENSE,
-                    parameters={"max_sensitive": job.personal_data.max_sensitive},
-                ),
-                job.personal_data.max_sensitive,
-            )
-        )
+        most = job.personal_data.max_sensitive
+        facts = replace(_PII_DENSE, parameters={"max_sensitive": most})
+        rules.append(HoldsManyIdentifiers(facts, most))
     return tuple(rules)
 
 
 def late_rules_of(job: Job) -> tuple[RuleFacts, ...]:
     """Return the facts of the rules that need the whole corpus or the final text, in order."""
-    near = job.deduplication.near
-    facts = [
-        RuleFacts(
-            "optout_dup",
-            "deduplication",
-            "tainted",
-            "Removes copies of opted-out or taken-down documents, under whatever address.",
-            "An opt-out that leaves the copies in is not honoured (BigCode opt-out-v2 #98)",
-            Reason.OPTOUT_DUP,
-            action="remove" if job.rights.optout_copies == "remove" else "flag",
-        ),
-        RuleFacts(
-            "dup_exact",
-            "deduplication",
-            "text_hash",
-            "Removes all but one of the documents with the same normalised text.",
-            "Lee et al. 2022, Deduplicating training data",
-            Reason.DUP_EXACT,
-            mode="enforce" if job.deduplication.exact else "off",
-        ),
-        RuleFacts(
-            "dup_near",
-            "deduplication",
-            "jaccard",
-            "Removes documents whose true Jaccard with a surviving one reaches the threshold.",
-            "Broder 1997; LSH proposes, full shingle sets decide",
-            Reason.DUP_NEAR,
-            mode="enforce" if near.enabled else "off",
-            parameters={
-                "threshold": near.threshold,
-                "shingle_size": near.shingle_size,
-                "num_perm": near.num_perm,
-            },
-        ),
-        RuleFacts(
-            "detector_failed",
-            "personal_data",
-            "pii_fault",
-            "Quarantines documents that a personal-data detector could not finish, and the "
-            "copies that named them.",
-            "Fail closed: what was not searched is not kept",
-            Reason.STAGE_ERROR,
-            action="quarantine",
-        ),
-        RuleFacts(
-            "redact",
-            "personal_data",
-            "spans",
-            "Replaces personal data in kept documents.",
-            "GDPR 5(1)(c); PIPL 6; GB/T 37964",
-            None,
-            action="transform",
-            mode="enforce" if job.personal_data.enabled else "off",
-            parameters={
-                "operator": job.personal_data.operator,
-                "min_score": job.personal_data.min_score,
-                "ner": job.personal_data.ner.value,
-            },
-        ),
-    ]
-    return tuple(facts)
+    near, personal = job.deduplication.near, job.personal_data
+    similarity = {
+        "threshold": near.threshold,
+        "shingle_size": near.shingle_size,
+        "num_perm": near.num_perm,
+    }
+    redaction = {
+        "operator": personal.operator,
+        "min_score": personal.min_score,
+        "ner": personal.ner.value,
+    }
+    return (
+        replace(_OPTOUT_DUP, action="remove" if job.rights.optout_copies == "remove" else "flag"),
+        replace(_DUP_EXACT, mode=_mode(on=job.deduplication.exact)),
+        replace(_DUP_NEAR, mode=_mode(on=near.enabled), parameters=similarity),
+        _DETECTOR_FAILED,
+        replace(_REDACT, mode=_mode(on=personal.enabled), parameters=redaction),
+    )
+
+
+def _mode(*, on: bool) -> str:
+    return "enforce" if on else "off"
 
 
 def policy_digest(facts: Sequence[RuleFacts]) -> str:

@@ -72,7 +72,7 @@ def protect_texts(run: Run, texts: pa.Array, langs: pa.Array, staged: pa.Table) 
         found = detect(
             texts,
             langs,
-            ner=settings.ner.value,
+            ner=settings.ner.value,  # type: ignore[arg-type]  # the model's own words
             entities=settings.entities or None,
             key=run.pii_key,
             models=run.pii_models,
@@ -148,9 +148,33 @@ def withhold(run: Run, values: pa.Array, langs: pa.Array) -> pa.Array:
     """
     if not run.job.personal_data.enabled or values.null_count == len(values):
         return values
+    return pc.if_else(pa.array(holds_personal_data(run, values, langs)), None, values)
+
+
+def withhold_hosts(run: Run, hosts: pa.Array) -> pa.Array:
+    """Return host names, null where one holds personal data: the manifest holds none, ever.
+
+    Args:
+        run: The run.
+        hosts: string `[n]`, null where there is none; each different one is searched once.
+    """
+    encoded = hosts.dictionary_encode()
+    names = encoded.dictionary
+    telling = holds_personal_data(run, names, pa.repeat("und", len(names)))
+    return pc.if_else(pa.array(telling), None, names).take(encoded.indices)
+
+
+def holds_personal_data(run: Run, values: pa.Array, langs: pa.Array) -> npt.NDArray[np.bool_]:
+    """Return whether each short string holds structured personal data, or cannot be searched.
+
+    Args:
+        run: The run.
+        values: string `[n]`; a null holds none.
+        langs: Languages of their documents.
+    """
     found = detect(values, langs, ner="off", key=run.pii_key)
-    holds = found.faults != 0
+    holds: npt.NDArray[np.bool_] = found.faults != 0
     kinds = found.spans["entity_type"].cast(pa.string())
     grave = pc.invert(pc.is_in(kinds, pa.array(_KEPT_TYPES))).to_numpy()
     holds[found.spans["row"].to_numpy()[grave]] = True
-    return pc.if_else(pa.array(holds), None, values)
+    return holds

@@ -20,7 +20,7 @@ from .language import LanguageModel
 from .models import ModelFile, bundled_model, verify_model
 from .pii import PiiModels
 from .policy import Rule, rules_of
-from .reading import ReadLimits, Split
+from .reading import ReadLimits, Split, SplitReader
 from .rights import OptOutList, load_list
 from .toxicity import ToxicityModels
 from .units import Workspace, fingerprint
@@ -165,6 +165,21 @@ class Run:
     def limits(self) -> ReadLimits:
         """Bounds on reading."""
         return ReadLimits(**self.job.limits.model_dump())
+
+    def reader(self, split: Split, columns: tuple[str, ...] | None = None) -> SplitReader:
+        """Return a reader of a split, as the job wants it read.
+
+        Args:
+            split: The split.
+            columns: Value columns to fill; all that the source maps by default.
+        """
+        return SplitReader(
+            split,
+            self.plan.source(split.source).fields.model_dump(exclude_none=True),
+            limits=self.limits,
+            columns=columns,
+            on_bad_file=self.job.on_bad_file,  # type: ignore[arg-type]  # the model's own words
+        )
 
     @cached_property
     def rules(self) -> tuple[Rule, ...]:

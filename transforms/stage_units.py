@@ -47,6 +47,27 @@ STAGES = (
 """Stage names in order."""
 
 
+def finished(run: Run, stage: str) -> list[Marker]:
+    """Return the markers of a stage that are of this run, by number.
+
+    The work folder may hold others: of a job that was stopped and then changed.
+    """
+    return [
+        marker
+        for marker in run.workspace.markers(stage)
+        if marker.fingerprint == _fingerprint_of(run, marker)
+    ]
+
+
+def _fingerprint_of(run: Run, marker: Marker) -> str:
+    """Return the fingerprint that the unit of a marker has in this run."""
+    if marker.stage == "annotate":
+        splits = run.plan.splits[marker.number : marker.number + 1]
+        return "".join(run.plan.annotate_fingerprint(split) for split in splits)
+    extra = [marker.stats["settled_for"]] if marker.stage in {"finalize", "settle"} else []
+    return fingerprint(run.whole_fingerprint, marker.stage, *extra)
+
+
 def _run(run: Run, stage: str, number: int, compute: Compute, *extra: object) -> Marker:
     digest = fingerprint(run.whole_fingerprint, stage, *extra)
     return run.workspace.run_unit(stage, number, digest, compute)
@@ -60,9 +81,7 @@ def annotate(run: Run, number: int) -> Marker:
     """Measure one split."""
     split = run.plan.splits[number]
     digest = run.plan.annotate_fingerprint(split)
-    return run.workspace.run_unit(
-        "annotate", number, digest, partial(annotate_split, run, split)
-    )
+    return run.workspace.run_unit("annotate", number, digest, partial(annotate_split, run, split))
 
 
 def screen(run: Run, number: int) -> str:

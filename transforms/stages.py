@@ -41,7 +41,7 @@ class RunRef:
         return load_run(self.plan_path, self.digest)
 
 
-class _Each(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
+class _Each(beam.DoFn):
     """Run a unit for each number; give its parcels."""
 
     def __init__(self, ref: RunRef, unit: Callable[[Run, int], str]) -> None:
@@ -52,7 +52,7 @@ class _Each(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
         yield self.unit(self.ref.load(), number)
 
 
-class _Received(beam.DoFn):  # type: ignore[misc]
+class _Received(beam.DoFn):
     """Run a unit for each number with what was sent to it; give its parcels."""
 
     def __init__(self, ref: RunRef, unit: Callable[[Run, int, Received], str]) -> None:
@@ -148,7 +148,7 @@ class FindNearCopies(beam.PTransform[Keyed, Keyed]):
         )
 
 
-class _Finalize(beam.DoFn):  # type: ignore[misc]
+class _Finalize(beam.DoFn):
     """Write a split; tell which of its survivors fell."""
 
     def __init__(self, ref: RunRef) -> None:
@@ -161,15 +161,13 @@ class _Finalize(beam.DoFn):  # type: ignore[misc]
         yield from marker.stats["fallen"]
 
 
-class _Settle(beam.DoFn):  # type: ignore[misc]
+class _Settle(beam.DoFn):
     """Write a split again if one of its witnesses fell; else it stands."""
 
     def __init__(self, ref: RunRef) -> None:
         self.ref = ref
 
-    def process(
-        self, element: tuple[int, Iterable[Any]], fallen: list[int]
-    ) -> Iterator[int]:
+    def process(self, element: tuple[int, Iterable[Any]], fallen: list[int]) -> Iterator[int]:
         """Run one unit where needed."""
         number, received = element
         values = list(received)

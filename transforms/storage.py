@@ -183,9 +183,7 @@ def _plainest(table: pa.Table) -> pa.Table:
     return table
 
 
-def write_ipc(
-    path: str | Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]
-) -> FileFacts:
+def write_ipc(path: str | Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> FileFacts:
     """Write an Arrow IPC file, one record batch for each given, uncompressed to be mapped."""
     rows = 0
     with replace_file(path) as file, pa.ipc.new_file(file, schema) as writer:

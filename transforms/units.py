@@ -231,7 +231,7 @@ class Workspace:
         for path in sorted(folder.glob("*.json")) if folder.is_dir() else []:
             record = json.loads(path.read_bytes())
             kind = getattr(errors, record["class"], StageError)
-            return kind(record["message"])  # type: ignore[no-any-return]
+            return kind(record["message"])
         return None
 
     def forget_failures(self) -> None:

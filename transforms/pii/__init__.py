@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Personal data: what it is (`entities`), how it is found (`detect`), how it is replaced (`redact`)."""
+"""Personal data: what it is (`entities`), how it is found (`detect`) and replaced (`redact`)."""
 
 from .counts import DocumentPii as DocumentPii
 from .counts import document_counts as document_counts

@@ -12,30 +12,46 @@ from .pattern import Pattern
 from .validators import Span, Text
 
 _STREET = (
-    "street|st|avenue|ave|av|road|rd|boulevard|blvd|drive|dr|lane|ln|court|ct|circle|cir|place|pl|square|sq|terrace|ter|"
-    "highway|hwy|parkway|pkwy|way|crescent|cres|close|grove|gardens|mews|row|walk|plaza|trail|trl|alley|loop|pike|"
+    "street|st|avenue|ave|av|road|rd|boulevard|blvd|drive|dr|lane|ln|court|"
+    "ct|circle|cir|place|pl|square|sq|terrace|ter|"
+    "highway|hwy|parkway|pkwy|way|crescent|cres|close|grove|gardens|mews|"
+    "row|walk|plaza|trail|trl|alley|loop|pike|"
     "turnpike|expressway|broadway|quay|wharf|green|hill|rise|vale|view|park"
 )
 _STREET_FULL = (
     "street|avenue|road|boulevard|drive|lane|court|square|terrace|highway|parkway|crescent|broadway"
 )
 _STATE = (
-    "AL|AK|AZ|AR|CA|CO|CT|DE|FL|GA|HI|IA|ID|IL|IN|KS|KY|LA|MA|MD|ME|MI|MN|MO|MS|MT|NC|ND|NE|NH|NJ|NM|NV|NY|"
+    "AL|AK|AZ|AR|CA|CO|CT|DE|FL|GA|HI|IA|ID|IL|IN|KS|KY|LA|MA|MD|ME|MI|MN|"
+    "MO|MS|MT|NC|ND|NE|NH|NJ|NM|NV|NY|"
     "OH|OK|OR|PA|RI|SC|SD|TN|TX|UT|VA|VT|WA|WI|WV|WY|DC|PR|GU|VI|AS|MP|AA|AE|AP"
 )
 _STATE_NAME = (
-    "Alabama|Alaska|Arizona|Arkansas|California|Colorado|Connecticut|Delaware|Florida|Georgia|Hawaii|Idaho|Illinois|"
-    "Indiana|Iowa|Kansas|Kentucky|Louisiana|Maine|Maryland|Massachusetts|Michigan|Minnesota|Mississippi|Missouri|"
-    "Montana|Nebraska|Nevada|New Hampshire|New Jersey|New Mexico|New York|North Carolina|North Dakota|Ohio|Oklahoma|"
-    "Oregon|Pennsylvania|Rhode Island|South Carolina|South Dakota|Tennessee|Texas|Utah|Vermont|Virginia|Washington|"
+    "Alabama|Alaska|Arizona|Arkansas|California|Colorado|Connecticut|"
+    "Delaware|Florida|Georgia|Hawaii|Idaho|Illinois|"
+    "Indiana|Iowa|Kansas|Kentucky|Louisiana|Maine|Maryland|Massachusetts|"
+    "Michigan|Minnesota|Mississippi|Missouri|"
+    "Montana|Nebraska|Nevada|New Hampshire|New Jersey|New Mexico|New York|"
+    "North Carolina|North Dakota|Ohio|Oklahoma|"
+    "Oregon|Pennsylvania|Rhode Island|South Carolina|South Dakota|"
+    "Tennessee|Texas|Utah|Vermont|Virginia|Washington|"
     "West Virginia|Wisconsin|Wyoming"
 )
 _ZIP = r"[0-9]{5}(?:-[0-9]{4})?"
-_UK_POST = r"(?:GIR ?0AA|[A-PR-UWYZ](?:[0-9]{1,2}|[A-HK-Y][0-9]{1,2}|[0-9][A-HJKPSTUW]|[A-HK-Y][0-9][ABEHMNPRVWXY]) ?[0-9][ABD-HJLNP-UW-Z]{2})"
+_UK_POST = (
+    r"(?:GIR ?0AA|[A-PR-UWYZ](?:[0-9]{1,2}|[A-HK-Y][0-9]{1,2}|[0-9]"
+    r"[A-HJKPSTUW]|[A-HK-Y][0-9][ABEHMNPRVWXY]) ?[0-9][ABD-HJLNP-UW-Z]{2})"
+)
 _WORD = r"(?:\pL[\pL'’.\-]*|[0-9]{1,4}(?:st|nd|rd|th))"
-_UP = r"(?:\p{Lu}[\pL'’.\-]*|[0-9]{1,4}(?:st|nd|rd|th)|(?:de|la|le|du|des|der|den|von|of|the|and|do|da|dos|del)\b)"
-_UNIT = r"(?i:suite|ste|apt|apartment|unit|flat|floor|fl|room|rm|building|bldg|no|#)\.?[ ]?#?[0-9]{1,5}[A-Za-z]?\b"
-# Between the parts of one address: a blank, a comma, a line break with quoting marks before the next line.
+_UP = (
+    r"(?:\p{Lu}[\pL'’.\-]*|[0-9]{1,4}(?:st|nd|rd|th)|(?:de|la|le|du|des|der|"
+    r"den|von|of|the|and|do|da|dos|del)\b)"
+)
+_UNIT = (
+    r"(?i:suite|ste|apt|apartment|unit|flat|floor|fl|room|rm|building|bldg|"
+    r"no|#)\.?[ ]?#?[0-9]{1,5}[A-Za-z]?\b"
+)
+# Between the parts of one address: a blank, a comma, a line break (with quoting marks after it).
 _SEP = r"(?:[ \t]{0,3},?[ \t]{0,3}(?:\r?\n[ \t>?]{0,6}){0,2},?[ \t]{0,3})"
 _CITY = r"(?:" + _UP + r"(?:[ -]" + _UP + r"){0,4})"
 _US_TAIL = (
@@ -67,12 +83,14 @@ _TAIL = (
     + _UK_POST
     + r"\b)?"
 )
-# Up to three lines of city, region, country, then a postal code: what follows a unit or street line.
+# Up to three lines of city, region, country, then a postal code: what follows a street line.
 _BLOCK = r"(?:(?:" + _SEP + r"(?:\p{L}[\pL'’.()-]*[ ]?){1,6}){1,3}" + _SEP + r"[ ]?[0-9]{4,5}\b)"
 _DE_TOWN = r"(?:D-)?[0-9]{5} \p{Lu}[\p{Ll}ß-]+(?: (?:am|an der|im|a\.)? ?\p{Lu}[\pL-]+)?"
 _ADDRESS_CUE = (
-    r"(?i:\b(?:address(?:\sis|\sof\s[^\n\[]{1,40}?\sis)?|lives?\sat|living\sat|residing\sat|resides?\sat|located\sat|move[ds]?\sto|"
-    r"deliver(?:ed|y)?\sto|ship(?:ped|ping)?\sto|mail(?:ed)?\sto|home\sis|visit\sus\sat|anschrift|adresse|wohnhaft(?:\sin)?))"
+    r"(?i:\b(?:address(?:\sis|\sof\s[^\n\[]{1,40}?\sis)?|lives?\sat|"
+    r"living\sat|residing\sat|resides?\sat|located\sat|move[ds]?\sto|"
+    r"deliver(?:ed|y)?\sto|ship(?:ped|ping)?\sto|mail(?:ed)?\sto|home\sis|"
+    r"visit\sus\sat|anschrift|adresse|wohnhaft(?:\sin)?))"
     r"[:,]?[ \t\r\n>]{1,8}"
 )
 
@@ -82,19 +100,18 @@ _ZH_PROVINCE = (
 )
 _H = r"[\p{Han}]"
 _ZH_ROAD = (
-    _H
-    + r"{1,8}?(?:路|街|大街|大道|道|巷|弄|胡同|里|村|镇|乡|庄|屯|苑|小区|花园|公寓|新村|家园|城|大厦|广场|工业园|园区|社区|路口)"
+    _H + r"{1,8}?(?:路|街|大街|大道|道|巷|弄|胡同|里|村|镇|乡|庄|屯|苑|"
+    r"小区|花园|公寓|新村|家园|城|大厦|广场|工业园|园区|社区|路口)"
 )
 _ZH_NUM = r"[0-9A-Za-z一二三四五六七八九十百零〇甲乙丙东西南北-]{1,8}"
 _ZH_HOUSE = (
-    r"(?:"
-    + _ZH_NUM
-    + r"\s?(?:号楼|号院|弄|号|栋|幢|座|单元|室|楼|层|组|户|門|门|房|期|区|巷|村|队|街坊|号室|梯)[,， ]?)"
+    r"(?:" + _ZH_NUM + r"\s?(?:号楼|号院|弄|号|栋|幢|"
+    r"座|单元|室|楼|层|组|户|門|门|房|期|区|巷|村|队|街坊|号室|梯)[,， ]?)"
 )
 
 
 def _address_words(data: Text, start: int, end: int) -> Span | None:
-    """Confirm `number words street-word`: not a sentence that begins with a count ("5 of the way")."""
+    """Confirm `number words street-word`: not a count in a sentence ("5 of the way")."""
     words = bytes(data[start:end]).decode("utf-8", "replace").split()
     small = sum(word.lower() in _NO_NAME for word in words[1:])
     return None if small else (start, end)
@@ -194,7 +211,8 @@ ADDRESSES: tuple[Pattern, ...] = (
     Pattern(
         "address:en",
         "STREET_ADDRESS",
-        r"\b([0-9]{1,5}(?:[A-Za-z]|-[0-9]{1,4}|/[0-9]{1,3})?,? (?:(?:[NSEW]|NE|NW|SE|SW)\.? |(?i:north|south|east|west) )?"
+        r"\b([0-9]{1,5}(?:[A-Za-z]|-[0-9]{1,4}|/[0-9]{1,3})?,? (?:(?:[NSEW]|NE|"
+        r"NW|SE|SW)\.? |(?i:north|south|east|west) )?"
         r"(?:"
         + _UP
         + r" ){1,4}(?i:"
@@ -257,9 +275,8 @@ ADDRESSES: tuple[Pattern, ...] = (
     Pattern(
         "address:box",
         "STREET_ADDRESS",
-        r"\b((?i:p\.? ?o\.? ?box|postfach|bo[iî]te postale|(?:psc|unit|cmr) [0-9]{1,6},? box) [0-9]{1,6}(?:"
-        + _US_TAIL
-        + r")?)\b",
+        r"\b((?i:p\.? ?o\.? ?box|postfach|bo[iî]te postale|(?:psc|unit|cmr)"
+        r" [0-9]{1,6},? box) [0-9]{1,6}(?:" + _US_TAIL + r")?)\b",
         0.75,
         None,
         45,
@@ -304,7 +321,8 @@ ADDRESSES: tuple[Pattern, ...] = (
         "address:de",
         "STREET_ADDRESS",
         # "-ring" and "-markt" also end English words ("Monitoring 5"): only with a postal code.
-        r"(?:^|[^0-9A-Za-z])((?:\p{Lu}[\pL.-]* ){0,2}(?:\p{Lu}[\pL-]+(?:straße|strasse|str\.|str|weg|platz|allee|gasse|damm|ufer|steig|chaussee)|"
+        r"(?:^|[^0-9A-Za-z])((?:\p{Lu}[\pL.-]* ){0,2}(?:\p{Lu}[\pL-]+(?:straße|"
+        r"strasse|str\.|str|weg|platz|allee|gasse|damm|ufer|steig|chaussee)|"
         r"(?:Straße|Strasse|Str\.|Weg|Platz|Allee|Gasse|Damm|Ufer))\s[0-9]{1,4}\s?[a-z]?\b"
         r"(?:"
         + _SEP
@@ -320,7 +338,9 @@ ADDRESSES: tuple[Pattern, ...] = (
     Pattern(
         "address:fr",
         "STREET_ADDRESS",
-        r"\b([0-9]{1,4}(?: ?(?:bis|ter|quater))?,? (?i:rue|avenue|av\.|boulevard|bd|bld|place|all[ée]e|chemin|impasse|quai|cours|route|square|passage|faubourg|villa)"
+        r"\b([0-9]{1,4}(?: ?(?:bis|ter|quater))?,? (?i:rue|avenue|av\.|"
+        r"boulevard|bd|bld|place|all[ée]e|chemin|impasse|quai|cours|route|"
+        r"square|passage|faubourg|villa)"
         r"(?: (?:de|du|des|la|le|les|l'|d'|"
         + _UP
         + r")){1,6}(?:"
@@ -333,9 +353,9 @@ ADDRESSES: tuple[Pattern, ...] = (
     Pattern(
         "address:south",
         "STREET_ADDRESS",
-        r"\b((?i:calle|c/|carrera|avenida|avda\.?|rua|via|viale|piazza|corso|plaza|paseo|largo|travessa|ul\.|ulica)(?: (?:de|del|da|do|dos|la|las|los|"
-        + _UP
-        + r")){1,5},? (?:n[º°.]? ?)?[0-9]{1,5}\b)",
+        r"\b((?i:calle|c/|carrera|avenida|avda\.?|rua|via|viale|piazza|corso|"
+        r"plaza|paseo|largo|travessa|ul\.|ulica)(?: (?:de|del|da|do|dos|la|las|"
+        r"los|" + _UP + r")){1,5},? (?:n[º°.]? ?)?[0-9]{1,5}\b)",
         0.7,
         None,
         46,
@@ -346,11 +366,8 @@ ADDRESSES: tuple[Pattern, ...] = (
     Pattern(
         "post:us_cue",
         "POSTAL_CODE",
-        r"(?i:\b(?:zip|zip ?code|postal ?code|postcode|plz|code postal)\b)[^0-9A-Za-z\[\n]{0,4}(?:(?i:is) )?("
-        + _ZIP
-        + r"|"
-        + _UK_POST
-        + r")\b",
+        r"(?i:\b(?:zip|zip ?code|postal ?code|postcode|plz|code postal)\b)"
+        r"[^0-9A-Za-z\[\n]{0,4}(?:(?i:is) )?(" + _ZIP + r"|" + _UK_POST + r")\b",
         0.8,
         None,
         36,

@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
-from . import validators
+from . import national_checks, validators
 from .pattern import ZH_GAP, Pattern
 
 CHINA: tuple[Pattern, ...] = (
     Pattern(
         "cn_resident_id",
         "CN_RESIDENT_ID",
-        r"(?:\b|_)([1-9][0-9]{5}[ -]?(?:18|19|20)[0-9]{2}[ -]?[0-9]{4}[ -]?[0-9]{3}[0-9Xx])(?:\b|_)",
+        r"(?:\b|_)([1-9][0-9]{5}[ -]?(?:18|19|20)[0-9]{2}[ -]?[0-9]{4}[ -]?[0-9]"
+        r"{3}[0-9Xx])(?:\b|_)",
         0.97,
-        validators.resident_id,
+        national_checks.resident_id,
         95,
     ),
     Pattern(
@@ -20,7 +21,7 @@ CHINA: tuple[Pattern, ...] = (
         "CN_RESIDENT_ID",
         r"(?:身份证|身份證|公民身份|证件)" + ZH_GAP + r"([1-9][0-9]{14})\b",
         0.85,
-        validators.resident_id_15,
+        national_checks.resident_id_15,
         90,
     ),
     Pattern(
@@ -28,7 +29,7 @@ CHINA: tuple[Pattern, ...] = (
         "CN_USCC",
         r"\b([0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10})\b",
         0.85,
-        validators.uscc,
+        national_checks.uscc,
         60,
     ),
     Pattern(
@@ -51,38 +52,46 @@ CHINA: tuple[Pattern, ...] = (
         66,
     ),
     Pattern(
-        "hk_id", "HK_ID", r"\b([A-Za-z]{1,2}[0-9]{6}[ ]?\([0-9Aa]\))", 0.85, validators.hk_id, 70
+        "hk_id",
+        "HK_ID",
+        r"\b([A-Za-z]{1,2}[0-9]{6}[ ]?\([0-9Aa]\))",
+        0.85,
+        national_checks.hk_id,
+        70,
     ),
     Pattern(
         "hk_id:cue",
         "HK_ID",
         r"(?:身份证|身份證|(?i:hkid|identity card))" + ZH_GAP + r"([A-Za-z]{1,2}[0-9]{6}[0-9Aa])\b",
         0.85,
-        validators.hk_id,
+        national_checks.hk_id,
         70,
     ),
     Pattern(
         "mo_id:cue",
         "MO_ID",
-        r"(?:澳门|澳門|(?i:macau|macao))[^0-9\[\n]{0,24}([1578][0-9]{6}[ ]?\([0-9]\)|[1578]/[0-9]{6}/[0-9])",
+        r"(?:澳门|澳門|(?i:macau|macao))[^0-9\[\n]{0,24}([1578][0-9]{6}[ ]?\([0-9]"
+        r"\)|[1578]/[0-9]{6}/[0-9])",
         0.8,
         None,
         70,
     ),
-    Pattern("tw_id", "TW_ID", r"\b([A-Z][1289][0-9]{8})\b", 0.75, validators.tw_id, 70),
+    Pattern("tw_id", "TW_ID", r"\b([A-Z][1289][0-9]{8})\b", 0.75, national_checks.tw_id, 70),
     Pattern(
         "cn_plate",
         "VEHICLE_PLATE",
-        r"([京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-Z][·.• -]?(?:[A-HJ-NP-Z0-9]{6}|[A-HJ-NP-Z0-9]{5}|"
+        r"([京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼]"
+        r"[A-Z][·.• -]?(?:[A-HJ-NP-Z0-9]{6}|[A-HJ-NP-Z0-9]{5}|"
         r"[A-HJ-NP-Z0-9]{4}[挂学警港澳使领]))(?:[^0-9A-Za-z]|$)",
         0.85,
-        validators.plate,
+        national_checks.plate,
         60,
     ),
     Pattern(
         "wechat:cue",
         "SOCIAL_ACCOUNT",
-        r"(?:(?:微信|薇信|加微|加v|加V|(?i:\bvx|\bweixin|\bwx))(?:账号|帐号|号码|号|(?i:id))?|(?i:\bwechat(?:\s?(?:id|account|no))?\s?[:：]))"
+        r"(?:(?:微信|薇信|加微|加v|加V|(?i:\bvx|\bweixin|\bwx))(?:账号|帐号|号码|号|(?i:id))?|"
+        r"(?i:\bwechat(?:\s?(?:id|account|no))?\s?[:：]))"
         r"[ :：是为，]{0,4}([A-Za-z][0-9A-Za-z_-]{5,19})\b",
         0.75,
         validators.account,
@@ -99,7 +108,8 @@ CHINA: tuple[Pattern, ...] = (
     Pattern(
         "account:zh_cue",
         "SOCIAL_ACCOUNT",
-        r"(?:支付宝|微博|抖音|快手|陌陌|微信)(?:账号|帐号|账户|号码|号|(?i:id))(?:\s|[:：是为，]){0,4}([0-9A-Za-z][0-9A-Za-z_.-]{4,29})\b",
+        r"(?:支付宝|微博|抖音|快手|陌陌|微信)(?:账号|帐号|账户|号码|号|(?i:id))(?:\s|[:：是为，]){0,"
+        r"4}([0-9A-Za-z][0-9A-Za-z_.-]{4,29})\b",
         0.75,
         None,
         40,

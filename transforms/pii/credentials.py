@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows for secrets: key blocks and tokens by their providers' published prefixes, assigned passwords."""
+"""Rows for secrets: key blocks, tokens by their published prefixes, assigned passwords."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ CREDENTIALS: tuple[Pattern, ...] = (
         "PRIVATE_KEY",
         r"-----BEGIN [0-9A-Z ]*PRIVATE KEY(?: BLOCK)?-----"
         # The body ends at the first "--", so a text of many headers is still read in linear time.
-        r"(?:[\s0-9A-Za-z+/=:,.()]|-[0-9A-Za-z ])*(?:-----END [0-9A-Z ]*PRIVATE KEY(?: BLOCK)?-----)?",
+        r"(?:[\s0-9A-Za-z+/=:,.()]|-[0-9A-Za-z ])*(?:-----END [0-9A-Z ]"
+        r"*PRIVATE KEY(?: BLOCK)?-----)?",
         0.99,
         None,
         99,
@@ -50,7 +51,8 @@ CREDENTIALS: tuple[Pattern, ...] = (
     Pattern(
         "webhook",
         "SECRET",
-        r"\bhttps://(?:hooks\.slack\.com/(?:services|workflows)/[0-9A-Za-z/_-]{20,}|discord(?:app)?\.com/api/webhooks/[0-9]+/[0-9A-Za-z_-]{20,}|"
+        r"\bhttps://(?:hooks\.slack\.com/(?:services|workflows)/[0-9A-Za-z/_-]"
+        r"{20,}|discord(?:app)?\.com/api/webhooks/[0-9]+/[0-9A-Za-z_-]{20,}|"
         r"[a-z0-9.-]*webhook\.office\.com/[0-9A-Za-z@/_-]{20,})",
         0.97,
         None,
@@ -109,8 +111,10 @@ CREDENTIALS: tuple[Pattern, ...] = (
     Pattern(
         "assigned",
         "SECRET",
-        r"(?i:\b(?:[0-9a-z]{0,24}[_-])?(?:password|passwd|passphrase|pwd|secret|secret[_-]?key|api[_-]?key|apikey|access[_-]?key|access[_-]?token|"
-        r"auth[_-]?token|client[_-]?secret|private[_-]?token)['\"]?\s{0,3}(?:=|:|:=|=>|is)\s{0,3}['\"]?)([^\s'\"<>,;\[\]{}()$]{8,200})",
+        r"(?i:\b(?:[0-9a-z]{0,24}[_-])?(?:password|passwd|passphrase|pwd|secret|"
+        r"secret[_-]?key|api[_-]?key|apikey|access[_-]?key|access[_-]?token|"
+        r"auth[_-]?token|client[_-]?secret|private[_-]?token)['\"]?\s{0,3}(?:=|"
+        r":|:=|=>|is)\s{0,3}['\"]?)([^\s'\"<>,;\[\]{}()$]{8,200})",
         0.7,
         validators.token,
         60,

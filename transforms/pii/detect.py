@@ -242,6 +242,9 @@ def _add_names(
             for row, document in zip(rows, documents, strict=True):
                 try:
                     results += models.batch([document], everywhere=everywhere)
+                except DetectorCapError:
+                    faults[row] = _CAP
+                    results.append([])
                 except Exception:  # noqa: BLE001 (I12)
                     faults[row] = _ERROR
                     results.append([])

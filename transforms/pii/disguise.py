@@ -3,8 +3,8 @@
 
 `shadow` folds single characters. This module rewrites a view where a disguise of several
 characters occurs, and keeps the way back to the original. Two kinds of view come out: the
-*decoded* one, which every pattern reads, and the *joined* one, in which digits split by blanks, line
-breaks or look-alike letters stand together; only detectors with a check digit read that one, as
+*decoded* one, which every pattern reads, and the *joined* one, in which digits split by blanks,
+dots or line breaks stand together; only detectors with a check digit read that one, as
 joining makes numbers that nobody wrote.
 """
 
@@ -21,18 +21,23 @@ import re2
 from .shadow import View, fold
 
 _ROUNDS = 3
-"""Nested encodings (`&amp;#64;`) are peeled this many times; deeper ones are not values any more."""
+"""Nested encodings (`&amp;#64;`) are peeled this many times; deeper ones hold no values."""
 
 MARGIN = 320
 """Bytes around a disguise that are scanned again: a value with its cue is shorter."""
 
-_TAG = r"</?(?:b|i|u|em|strong|span|wbr|font|code|mark|sup|sub|small|a|tt|s|nobr)(?:\s[^<>]{0,120})?/?>|<!--[^<>]{0,120}-->"
+_TAG = (
+    r"</?(?:b|i|u|em|strong|span|wbr|font|code|mark|sup|sub|small|a|tt|s|"
+    r"nobr)(?:\s[^<>]{0,120})?/?>|<!--[^<>]{0,120}-->"
+)
 # Entities that can stand for a character of a value: ASCII, Latin-1, Greek, Cyrillic and Arabic
 # letters and digits, blanks, dashes, format characters, full-width and mathematical forms. Quotes,
 # ellipses and emoji, which fill ordinary pages, are none of these.
 _ENTITY = (
-    r"&#0*(?:[0-9][0-9]?[0-9]?|1[0-9]{3}|8(?:19[2-9]|20[0-9]|21[0-3]|28[89])|65[0-9]{3}|12[01][0-9]{3});|"
-    r"&#[xX][0-9A-Fa-f]{1,6};|&(?:commat|period|lowbar|hyphen|dash|shy|zwj|zwnj|num|plus|colon|sol);|"
+    r"&#0*(?:[0-9][0-9]?[0-9]?|1[0-9]{3}|8(?:19[2-9]|20[0-9]|21[0-3]|28[89])"
+    r"|65[0-9]{3}|12[01][0-9]{3});|"
+    r"&#[xX][0-9A-Fa-f]{1,6};|&(?:commat|period|lowbar|hyphen|dash|shy|zwj|"
+    r"zwnj|num|plus|colon|sol);|"
     r"&amp;(?:#|[a-z]{2,8};)|[0-9]&(?:nbsp|ensp|emsp|thinsp|ndash|mdash|minus);"
 )
 _RULES: tuple[tuple[str, str], ...] = (
@@ -43,16 +48,23 @@ _RULES: tuple[tuple[str, str], ...] = (
         (
             r"[0-9A-Za-z](\s{0,2}[\[({<【（]\s{0,2}(?i:at|@|arroba|chez|艾特)\s{0,2}[\])}>】）]\s{0,2}|"
             r"\s{0,2}(?:#|艾特|\(a\)|\[a\])\s{0,2})[0-9A-Za-z][0-9A-Za-z-]*"
-            r"(?:\s{0,2}(?:\.|[\[({<【（]\s{0,2}(?i:dot|\.|punkt|point|punto|点)\s{0,2}[\])}>】）]|\s(?i:dot)\s|点)\s{0,2})[A-Za-z]"
+            r"(?:\s{0,2}(?:\.|[\[({<【（]\s{0,2}(?i:dot|\.|punkt|point|punto|点)\s{0,"
+            r"2}[\])}>】）]|\s(?i:dot)\s|点)\s{0,2})[A-Za-z]"
         ),
     ),
     (
         "dot",
-        r"[0-9A-Za-z](\s{0,2}[\[({<【（]\s{0,2}(?i:dot|\.|punkt|point|punto|点)\s{0,2}[\])}>】）]\s{0,2})[0-9A-Za-z]",
+        (
+            r"[0-9A-Za-z](\s{0,2}[\[({<【（]\s{0,2}(?i:dot|\.|punkt|point|punto|点)"
+            r"\s{0,2}[\])}>】）]\s{0,2})[0-9A-Za-z]"
+        ),
     ),
     (
         "words",
-        r"\b[0-9A-Za-z_+-]+(?:(?:\.| (?i:dot) )[0-9A-Za-z_+-]+)* (?i:at) [0-9A-Za-z-]+(?: (?i:dot) [0-9A-Za-z-]+)+\b",
+        (
+            r"\b[0-9A-Za-z_+-]+(?:(?:\.| (?i:dot) )[0-9A-Za-z_+-]+)* (?i:at)"
+            r" [0-9A-Za-z-]+(?: (?i:dot) [0-9A-Za-z-]+)+\b"
+        ),
     ),
     (
         "blank",
@@ -156,7 +168,7 @@ def _edits(name: str, view: View) -> list[Edit]:
         elif name == "leet":
             digits = sum(48 <= byte <= 57 for byte in raw)
             letters = sum(byte in _LEET_LETTERS for byte in raw)
-            if not letters or digits <= letters:
+            if not letters or digits < letters:
                 continue
             new = [(start, end, raw.translate(_LEET))]
         elif name == "words":

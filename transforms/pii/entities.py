@@ -75,7 +75,7 @@ ENTITIES: tuple[EntityType, ...] = (
     EntityType("UNJUDGED", _S, "placeholder", "WITHHELD", "a document that could not be judged"),
     EntityType("CUSTOM", _S, "placeholder", "CUSTOM", "the job file"),
 )
-"""Every type, mildest uses first; the order is also the tie-break of overlapping spans (later wins)."""
+"""Every type; the order is also the tie-break of overlapping spans (later wins)."""
 
 ENTITY: dict[str, EntityType] = {entity.name: entity for entity in ENTITIES}
 """Entity type by name."""

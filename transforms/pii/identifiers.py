@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from . import phones, validators
+from . import national_checks, phones, validators
+from .national_checks import stdnum_check
 from .pattern import GAP, ZH_GAP, Pattern
-from .validators import stdnum_check
 
 _NUM = r"(?:[+(]{0,2}[0-9][0-9 ().\-/]{4,22}[0-9])(?:\s?(?:x|ext\.?|#)\s?[0-9]{1,6})?"
 _PHONE_CUE = (
@@ -22,8 +22,10 @@ _ZH_PHONE_CUE = (
     + ZH_GAP
 )
 _MONTH = (
-    r"(?i:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
-    r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?|januar|februar|m[äa]rz|mai|juni|juli|oktober|dezember|"
+    r"(?i:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|"
+    r"aug(?:ust)?|sept?(?:ember)?|"
+    r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?|januar|februar|m[äa]rz|mai|"
+    r"juni|juli|oktober|dezember|"
     r"janvier|f[ée]vrier|mars|avril|juin|juillet|ao[ûu]t|septembre|octobre|novembre|d[ée]cembre)\.?"
 )
 _DATE = (
@@ -40,7 +42,8 @@ GENERAL: tuple[Pattern, ...] = (
     Pattern(
         "email",
         "EMAIL_ADDRESS",
-        r"[0-9A-Za-zÀ-ɏ._%+'&=*~/#!-]+@(?:[0-9A-Za-zÀ-ɏ](?:[0-9A-Za-zÀ-ɏ_-]*[0-9A-Za-zÀ-ɏ])?\.)+[A-Za-z]{2,}",
+        r"[0-9A-Za-zÀ-ɏ._%+'&=*~/#!-]+@(?:[0-9A-Za-zÀ-ɏ](?:[0-9A-Za-zÀ-ɏ_-]"
+        r"*[0-9A-Za-zÀ-ɏ])?\.)+[A-Za-z]{2,}",
         0.95,
         validators.email,
         80,
@@ -64,7 +67,8 @@ GENERAL: tuple[Pattern, ...] = (
     Pattern(
         "phone:gb",
         "PHONE_NUMBER",
-        r"\(?\b0[1-9][0-9]{1,3}\)?[ -]?[0-9]{3,4}[ -]?[0-9]{3,4}\b|\b0[1-9][0-9]{2}[ -][0-9]{3}[ -][0-9]{2}[ -][0-9]{2}\b",
+        r"\(?\b0[1-9][0-9]{1,3}\)?[ -]?[0-9]{3,4}[ -]?[0-9]{3,4}\b|\b0[1-9][0-9]"
+        r"{2}[ -][0-9]{3}[ -][0-9]{2}[ -][0-9]{2}\b",
         0.65,
         phones.region_check("GB"),
     ),
@@ -95,7 +99,8 @@ GENERAL: tuple[Pattern, ...] = (
     Pattern(
         "phone:cn_mobile",
         "PHONE_NUMBER",
-        r"(?:(?:\+|\b00)\(?86\)?[ -]?|\b86-?|\b|_)\(?(1[3-9][0-9]{9}|1[3-9][0-9][ -][0-9]{4}[ -][0-9]{4}"
+        r"(?:(?:\+|\b00)\(?86\)?[ -]?|\b86-?|\b|_)\(?(1[3-9][0-9]{9}|1[3-9][0-9]"
+        r"[ -][0-9]{4}[ -][0-9]{4}"
         r"|1[3-9][0-9]{2}[ -][0-9]{3}[ -][0-9]{4})(?:\b|_)",
         0.85,
         phones.cn_mobile,
@@ -158,7 +163,8 @@ GENERAL: tuple[Pattern, ...] = (
     Pattern(
         "card",
         "CREDIT_CARD",
-        r"\b(?:[0-9]{12,19}|[0-9]{6}[ -][0-9]{10,13}|[0-9]{3,6}(?:[ -][0-9]{3,7}){2,5}(?:[ -][0-9]{1,2})?)\b",
+        r"\b(?:[0-9]{12,19}|[0-9]{6}[ -][0-9]{10,13}|[0-9]{3,6}(?:[ -][0-9]{3,"
+        r"7}){2,5}(?:[ -][0-9]{1,2})?)\b",
         0.9,
         validators.card,
         85,
@@ -176,9 +182,9 @@ GENERAL: tuple[Pattern, ...] = (
     Pattern(
         "bank_account:cue",
         "BANK_ACCOUNT",
-        r"(?:(?i:\b(?:bank account|account|acct|a/c|iban|konto|kontonummer|sort code and account)\b)"
-        + GAP
-        + r"|(?:银行账号|银行账户|银行帐号|开户账号|收款账号|对公账户|账号)(?:\s|[:：是为]){0,4})([0-9](?:[ -]?[0-9]){7,29})\b",
+        r"(?:(?i:\b(?:bank account|account|acct|a/c|iban|konto|kontonummer|"
+        r"sort code and account)\b)" + GAP + r"|(?:银行账号|银行账户|银行帐号|开户账号|"
+        r"收款账号|对公账户|账号)(?:\s|[:：是为]){0,4})([0-9](?:[ -]?[0-9]){7,29})\b",
         0.6,
         validators.bank_account,
         30,
@@ -203,10 +209,10 @@ GENERAL: tuple[Pattern, ...] = (
     Pattern(
         "birth:cue",
         "DATE_OF_BIRTH",
-        r"(?i:\b(?:born|birth(?:day|date)?|date of birth|d\.?o\.?b\.?|geboren(?: am)?|geburtsdatum|n[ée]e? le|"
-        r"date de naissance|fecha de nacimiento))(?i:[^0-9A-Za-z\[\n]{0,6}(?:(?:it'?s|is|was|on|the|my|in|are)\b[^0-9A-Za-z\[\n]{0,3}){0,4})("
-        + _DATE
-        + r")",
+        r"(?i:\b(?:born|birth(?:day|date)?|date of birth|d\.?o\.?b\.?|"
+        r"geboren(?: am)?|geburtsdatum|n[ée]e? le|"
+        r"date de naissance|fecha de nacimiento))(?i:[^0-9A-Za-z\[\n]{0,"
+        r"6}(?:(?:it'?s|is|was|on|the|my|in|are)\b[^0-9A-Za-z\[\n]{0,3}){0,4})(" + _DATE + r")",
         0.85,
         validators.birth_date,
         70,
@@ -238,7 +244,7 @@ US_UK: tuple[Pattern, ...] = (
         "US_SSN",
         r"\b([0-9]{3}-[0-9]{2}-[0-9]{4}|[0-9]{3} [0-9]{2} [0-9]{4})\b",
         0.85,
-        validators.ssn,
+        national_checks.ssn,
         70,
     ),
     Pattern(
@@ -248,11 +254,16 @@ US_UK: tuple[Pattern, ...] = (
         + GAP
         + r"([0-9]{3}[-. ]?[0-9]{2}[-. ]?[0-9]{4})\b",
         0.9,
-        validators.ssn,
+        national_checks.ssn,
         75,
     ),
     Pattern(
-        "us_itin", "US_ITIN", r"\b(9[0-9]{2}[- ][5-9][0-9][- ][0-9]{4})\b", 0.8, validators.itin, 72
+        "us_itin",
+        "US_ITIN",
+        r"\b(9[0-9]{2}[- ][5-9][0-9][- ][0-9]{4})\b",
+        0.8,
+        national_checks.itin,
+        72,
     ),
     Pattern(
         "us_itin:cue",
@@ -261,7 +272,7 @@ US_UK: tuple[Pattern, ...] = (
         + GAP
         + r"(9[0-9]{2}[- ]?[5-9][0-9][- ]?[0-9]{4})\b",
         0.9,
-        validators.itin,
+        national_checks.itin,
         76,
     ),
     Pattern(
@@ -277,7 +288,8 @@ US_UK: tuple[Pattern, ...] = (
     Pattern(
         "licence:cue",
         "DRIVER_LICENCE",
-        r"(?i:\b(?:driver'?s?|driving|drivers)\s?(?:licen[cs]e|lic|permit|id)|\bdl|f[üu]hrerschein|permis de conduire)"
+        r"(?i:\b(?:driver'?s?|driving|drivers)\s?(?:licen[cs]e|lic|permit|id)|"
+        r"\bdl|f[üu]hrerschein|permis de conduire)"
         r"(?i:\s(?:number|no|nr|num|#))?"
         + GAP
         + r"([A-Za-z]{0,5}-?[0-9](?:[ -]?[0-9A-Za-z]){4,15})\b",
@@ -301,9 +313,10 @@ US_UK: tuple[Pattern, ...] = (
     Pattern(
         "uk_nino",
         "UK_NINO",
-        r"\b([A-CEGHJ-PR-TW-Za-ceghj-pr-tw-z][A-CEGHJ-NPR-TW-Za-ceghj-npr-tw-z][ -]?[0-9]{2}[ -]?[0-9]{2}[ -]?[0-9]{2}[ -]?[A-Da-d])\b",
+        r"\b([A-CEGHJ-PR-TW-Za-ceghj-pr-tw-z][A-CEGHJ-NPR-TW-Za-ceghj-npr-tw-z]"
+        r"[ -]?[0-9]{2}[ -]?[0-9]{2}[ -]?[0-9]{2}[ -]?[A-Da-d])\b",
         0.8,
-        validators.nino,
+        national_checks.nino,
         70,
     ),
 )

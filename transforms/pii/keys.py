@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keyed hashes of personal values: one key per entity type, so tables cannot be joined by outsiders.
+"""Keyed hashes of personal values, one key per entity type: outsiders cannot join tables.
 
 `value_hmac = HMAC-SHA256(HKDF-SHA256(master, info="pii-link/v1/" + type), normalised value)[:16]`.
 Identifiers are enumerable (there are 7e9 Chinese mobile numbers), so no unkeyed hash is ever made.

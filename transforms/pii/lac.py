@@ -35,7 +35,7 @@ def _table(path: Path) -> dict[str, str]:
 
 
 def sentences(text: str) -> list[tuple[int, str]]:
-    """Cut a text into (start, sentence); the pieces are disjoint and hold two Han characters or more."""
+    """Cut a text into (start, sentence); pieces hold two Han characters or more."""
     out, start = [], 0
     for at, char in enumerate(text):
         if char in _BREAK or at - start + 1 >= MAX_SENTENCE:

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+from .national_checks import stdnum_check
 from .pattern import GAP, Pattern
-from .validators import stdnum_check
 
 
 def _national(country: str, module: str, regex: str, cue: str | None, score: float) -> Pattern:
@@ -22,7 +22,10 @@ NATIONAL: tuple[Pattern, ...] = tuple(
             "de",
             "de.idnr",
             r"[0-9]{2}[ ]?[0-9]{3}[ ]?[0-9]{3}[ ]?[0-9]{3}",
-            "steuer-?id(?:entifikationsnummer)?|steuerliche identifikationsnummer|idnr|identifikationsnummer|tax id",
+            (
+                "steuer-?id(?:entifikationsnummer)?|steuerliche identifikationsnummer|"
+                "idnr|identifikationsnummer|tax id"
+            ),
             0.85,
         ),
         (
@@ -44,7 +47,10 @@ NATIONAL: tuple[Pattern, ...] = tuple(
         (
             "it",
             "it.codicefiscale",
-            r"[A-Za-z]{6}[0-9LMNPQRSTUV]{2}[A-Za-z][0-9LMNPQRSTUV]{2}[A-Za-z][0-9LMNPQRSTUV]{3}[A-Za-z]",
+            (
+                r"[A-Za-z]{6}[0-9LMNPQRSTUV]{2}[A-Za-z][0-9LMNPQRSTUV]{2}[A-Za-z]"
+                r"[0-9LMNPQRSTUV]{3}[A-Za-z]"
+            ),
             None,
             0.9,
         ),

@@ -26,14 +26,17 @@ from .givennames import given_names
 from .lac import LacModel
 from .places import COUNTRY
 from .redact import PLACEHOLDER
+from .scan import DetectorCapError
 from .spans import Span
 
 CHUNK = 100_000
 """Characters handed to a model at once: spaCy takes about 1 GB per 100,000 (its issue 2817)."""
+MAX_READ = 4_000_000
+"""Characters of one document that models read, a minute's work; past it: quarantined."""
 OVERLAP = 1_000
 """Characters that two chunks share, so that a name on the border is whole in one of them."""
-WINDOW = 120
-"""Characters read on either side of an identifier or cue in scope `contact`: about two lines."""
+WINDOW = 80
+"""Characters read on either side of an identifier or cue in scope `contact`: about a line."""
 
 _NAME_SCORE = 0.85
 """Presidio's default score of a spaCy entity."""
@@ -41,15 +44,17 @@ _NAME_SCORE = 0.85
 # Words after or before which a private person is named. Common ones ("from", "I am") are left out:
 # they open a window in every second text.
 _CUE = (
-    r"(?i:\b(?:my name|(?:first|last|full|maiden|sur)[ -]?name|name is|name:|regards|sincerely|yours truly|yours faithfully|"
-    r"signed by|attn|attention:|contact:|sender:|recipient:|patient|tenant|next of kin|resid(?:es|ing) (?:at|in)|lives? at|"
+    r"(?i:\b(?:my name|(?:first|last|full|maiden|sur)[ -]?name|name is|"
+    r"name:|regards|sincerely|yours truly|yours faithfully|"
+    r"signed by|attn|attention:|contact:|sender:|recipient:|patient|tenant|"
+    r"next of kin|resid(?:es|ing) (?:at|in)|lives? at|"
     r"living at|date of birth|e-?mail:|phone:|tel:|mobile:|address:|from:|to:|cc:|author:)|"
     r"\b(?:mr|mrs|ms|dr|prof|herr|frau|mme)\.? )|"
     r"姓名|联系人|先生|女士|小姐|同学|患者|收件人|收货人|寄件人|我叫|名叫|本人|电话|手机|微信|地址|家住|住在|身份证"
 )
 
 
-def _regex(pattern: str) -> Any:  # noqa: ANN401 (google-re2 has no type hints)
+def _regex(pattern: str) -> Any:
     options = re2.Options()
     options.log_errors = False
     return re2.compile(pattern, options)
@@ -156,18 +161,23 @@ class SpacyRecogniser:
 _SENTENCE_END = _regex(r"[.!?][\"')\]]*\s+|\n+")
 # Words that begin sentences, and are no names (the most frequent openers of English prose).
 _OPENERS = (
-    "The|This|That|These|Those|There|Then|They|Their|It|Its|He|She|We|You|Your|My|Our|His|Her|An?|And|But|Or|So|If|In|On|"
-    "At|As|Of|To|For|From|By|With|Without|When|While|Where|What|Which|Who|Why|How|Not|No|Yes|Now|Here|Also|All|Any|Some|"
-    "Most|Many|Much|More|Each|Every|Both|Such|One|Two|Three|Other|Another|After|Before|Since|Until|Because|Although|Though|"
-    "However|Therefore|Thus|Is|Are|Was|Were|Be|Been|Do|Does|Did|Don|Can|Could|Will|Would|Should|May|Might|Must|Have|Has|Had|"
-    "Let|Please|Just|Only|Even|Still|Yet|Maybe|Perhaps|Well|Oh|Note|See|Use|Get|Go|Make|Set|Add|Click|Select|Choose|Press|"
-    "Open|Enter|Type|Return|Returns|Read|Write|Try|First|Second|Next|Last|New|Once|Than|Like|Too|Very|Unless|During|"
-    "Instead|Otherwise|Specify|Specifies|Check|Show|Start|Stop|Run|Create|Remove|Change|Given|Default|True|False|None"
+    "The|This|That|These|Those|There|Then|They|Their|It|Its|He|She|We|You|"
+    "Your|My|Our|His|Her|An?|And|But|Or|So|If|In|On|"
+    "At|As|Of|To|For|From|By|With|Without|When|While|Where|What|Which|Who|"
+    "Why|How|Not|No|Yes|Now|Here|Also|All|Any|Some|"
+    "Most|Many|Much|More|Each|Every|Both|Such|One|Two|Three|Other|Another|"
+    "After|Before|Since|Until|Because|Although|Though|"
+    "However|Therefore|Thus|Is|Are|Was|Were|Be|Been|Do|Does|Did|Don|Can|"
+    "Could|Will|Would|Should|May|Might|Must|Have|Has|Had|"
+    "Let|Please|Just|Only|Even|Still|Yet|Maybe|Perhaps|Well|Oh|Note|See|"
+    "Use|Get|Go|Make|Set|Add|Click|Select|Choose|Press|"
+    "Open|Enter|Type|Return|Returns|Read|Write|Try|First|Second|Next|Last|"
+    "New|Once|Than|Like|Too|Very|Unless|During|"
+    "Instead|Otherwise|Specify|Specifies|Check|Show|Start|Stop|Run|Create|"
+    "Remove|Change|Given|Default|True|False|None"
 )
 # A capitalised word that is not the first, or a first one that is not a common opener.
-_CANDIDATE = _regex(
-    rf"\S\s+[\"'(\[]*\p{{Lu}}\p{{L}}|\p{{Lu}}[\p{{L}}'’.-]*\p{{L}}[/-]\p{{Lu}}|^\W*\p{{Lu}}\p{{L}}"
-)
+_CANDIDATE = _regex(r"\S\s+[\"'(\[]*\p{Lu}\p{L}|\p{Lu}[\p{L}'’.-]*\p{L}[/-]\p{Lu}|^\W*\p{Lu}\p{L}")
 _OPENER = _regex(rf"^\W*(?:{_OPENERS})\b[^\p{{Lu}}]*(?:\bI\b[^\p{{Lu}}]*)*$")
 
 
@@ -333,6 +343,9 @@ class PiiModels:
         Args:
             documents: (text, language, structured spans) of each.
             everywhere: Read whole texts.
+
+        Raises:
+            DetectorCapError: A document has more than `MAX_READ` characters to read.
         """
         out: list[list[Span] | None] = []
         work: dict[str, list[tuple[int, int, str]]] = {}
@@ -343,6 +356,8 @@ class PiiModels:
                 continue
             out.append([])
             windows = [(0, len(text))] if everywhere else _windows(text, spans)
+            if sum(end - start for start, end in windows) > MAX_READ:
+                raise DetectorCapError
             for start, end in windows:
                 for begin, stop in _chunks(start, end):
                     work.setdefault(code, []).append((number, begin, text[begin:stop]))

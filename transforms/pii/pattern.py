@@ -29,7 +29,10 @@ class Pattern:
     priority: int = 50
 
 
-GAP = r"[^0-9A-Za-z\[\n]{0,8}(?:(?i:is|was|are|no|nr|number|num|code|id|at|on|of|the|my|our)\b[^0-9A-Za-z\[\n]{0,4}){0,4}"
+GAP = (
+    r"[^0-9A-Za-z\[\n]{0,8}(?:(?i:is|was|are|no|nr|number|num|code|id|at|on|of|the|my|our)\b"
+    r"[^0-9A-Za-z\[\n]{0,4}){0,4}"
+)
 """What may stand between a cue and its value: punctuation, blanks, a few small words."""
 
 ZH_GAP = r"(?:号码|编号|账号|账户|帐号|号|证)?(?:\s|[:：是为，,（(「“\"'#=]){0,6}"
@@ -41,7 +44,7 @@ def custom(name: str, regex: str, score: float = 0.8) -> Pattern:
 
     Args:
         name: Its name; the detector column says `custom:<name>`.
-        regex: An RE2 expression (no look-around, no back-reference); group 1 is the value if present.
+        regex: An RE2 expression (no look-around, no back-reference); group 1, if any, is the value.
         score: In (0, 1].
 
     Returns:

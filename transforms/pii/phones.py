@@ -2,7 +2,7 @@
 """Phone numbers: shape first (RE2), then libphonenumber only on what has the shape.
 
 libphonenumber's own matcher is never run over a text: it stops without a word after 65,535
-candidates (reliability.md F8) and costs milliseconds a kilobyte.
+candidates and costs milliseconds a kilobyte.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 """Presidio's pattern recognisers as rows of the pattern table, behind the same prefilter.
 
 presidio-analyzer runs every recogniser over every text with a backtracking engine, and a pattern
-that times out is skipped with a warning (reliability.md F7). Here its patterns that compile under
-RE2 are rows like any other: linear, prefiltered, fail closed. Its scores, check-digit validators and
-context words are kept; the detector is named `presidio:<recogniser>:<pattern>`.
+that times out is skipped with a warning. Here its patterns that compile under
+RE2 are rows like any other: linear, prefiltered, fail closed. Its scores, validators and context
+words are kept; the detector is named `presidio:<recogniser>:<pattern>`.
 
     rows = presidio_patterns()
     detect(texts, langs, key=key, custom=rows)
@@ -103,7 +103,7 @@ def presidio_patterns(entities: Collection[str] | None = None) -> tuple[Pattern,
     return tuple(sorted(rows, key=lambda row: (row.detector, row.regex)))
 
 
-def _rows(recogniser: Any, entity: str) -> list[Pattern]:  # noqa: ANN401 (no type hints)
+def _rows(recogniser: Any, entity: str) -> list[Pattern]:
     rows = []
     # Presidio compiles with DOTALL, MULTILINE and IGNORECASE.
     for pattern in recogniser.patterns:
@@ -140,7 +140,7 @@ def _is_re2(regex: str) -> bool:
     return True
 
 
-def _validated(recogniser: Any) -> Check:  # noqa: ANN401
+def _validated(recogniser: Any) -> Check:
     def check(data: Text, start: int, end: int) -> Span | None:
         value = bytes(data[start:end]).decode("utf-8", "replace")
         return (start, end) if recogniser.validate_result(value) is True else None

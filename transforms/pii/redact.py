@@ -61,18 +61,26 @@ def _mask(value: str) -> str:
     return "".join("*" if char.isalnum() else char for char in value) if value else ""
 
 
+_LETTERS = bytes.maketrans(b"0123456789abcdef", b"abcdefghijklmnop")
+
+
+def _tag(digest: bytes, size: int) -> str:
+    """Return the first bytes of a digest as letters a to p: no digit, so no detector matches it."""
+    return digest[:size].hex().encode().translate(_LETTERS).decode()
+
+
 def _surrogate(entity: str, digest: bytes) -> str:
     """Return a value from ranges reserved for documentation, chosen by the keyed hash."""
     number = int.from_bytes(digest[:6], "big")
     if entity == "EMAIL_ADDRESS":
         # RFC 2606 section 2: .invalid never resolves.
-        return f"user-{digest[:4].hex()}@redacted.invalid"
+        return f"user-{_tag(digest, 4)}@redacted.invalid"
     if entity == "IP_ADDRESS":
         # RFC 5737 documentation ranges.
         block = ("192.0.2", "198.51.100", "203.0.113")[number % 3]
         return f"{block}.{number // 3 % 254 + 1}"
     # Other types have no reserved range that detectors tell apart from real values.
-    return f"[{ENTITY[entity].label}:{digest[:4].hex()}]"
+    return f"[{ENTITY[entity].label}:{_tag(digest, 4)}]"
 
 
 def replacement(action: Action, entity: str, digest: bytes, value: str) -> str:
@@ -91,13 +99,13 @@ def replacement(action: Action, entity: str, digest: bytes, value: str) -> str:
     if action == "placeholder":
         return f"[{label}]"
     if action == "hash":
-        return f"[{label}:{digest[:8].hex()}]"
+        return f"[{label}:{_tag(digest, 8)}]"
     if action == "surrogate":
         return _surrogate(entity, digest)
     return _mask(value) if action == "mask" else value
 
 
-PLACEHOLDER = r"\[(?:" + "|".join(sorted({e.label for e in ENTITIES})) + r")(?::[0-9a-f]{8,16})?\]"
+PLACEHOLDER = r"\[(?:" + "|".join(sorted({e.label for e in ENTITIES})) + r")(?::[a-p]{8,16})?\]"
 """RE2 expression of everything `placeholder` and `hash` write; detectors read over it."""
 
 
@@ -144,7 +152,10 @@ def redact(texts: pa.Array, spans: pa.Table, policy: RedactionPolicy) -> pa.Arra
         for i in order[low:high].tolist():
             start, end = int(starts[i]), int(ends[i])
             if start < at or end > len(text) or start >= end:
-                msg = f"spans: row {row} has a span outside the text or over another: [{start}, {end})"
+                msg = (
+                    f"spans: row {row} has a span outside its text or over another"
+                    f": [{start}, {end})"
+                )
                 raise ValueError(msg)
             pieces.append(text[at:start])
             pieces.append(replacement(actions[i], names[i], digests[i], text[start:end]))

@@ -146,7 +146,7 @@ _NO_LATIN, _LATIN, _FOREIGN = 0, 1, 2
 @nb.njit(cache=True, nogil=True)
 def _joins(code: int) -> bool:
     """Whether an ASCII character can stand inside a word of an address or number: % + - . _."""
-    return code == 37 or code == 43 or code == 45 or code == 46 or code == 95  # noqa: PLR1714
+    return code == 37 or code == 43 or code == 45 or code == 46 or code == 95
 
 
 @nb.njit(cache=True, nogil=True)

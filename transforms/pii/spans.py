@@ -67,7 +67,7 @@ def merge(spans: Iterable[Span]) -> list[Span]:
         spans: Hits of one document, in any order.
 
     Returns:
-        Disjoint spans by start; each the union of hits that overlap, named by the strongest of them.
+        Disjoint spans by start; each the union of hits that overlap, named by the strongest.
     """
     out: list[Span] = []
     ordered = sorted(set(spans), key=lambda span: (span.start, span.end, _strength(span)))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import importlib
 import ipaddress
 import math
 from collections import Counter
@@ -19,53 +18,11 @@ from datetime import date
 from functools import cache, partial
 
 from stdnum import luhn
-from stdnum.exceptions import ValidationError
 
 Text = memoryview
 Span = tuple[int, int]
 Check = Callable[[Text, int, int], Span | None]
 
-_CN_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-# GB/T 2260 province codes, with 81-83 (GB 11643 residence permits of HK, Macao, Taiwan).
-_CN_PROVINCES = frozenset(
-    [
-        "11",
-        "12",
-        "13",
-        "14",
-        "15",
-        "21",
-        "22",
-        "23",
-        "31",
-        "32",
-        "33",
-        "34",
-        "35",
-        "36",
-        "37",
-        "41",
-        "42",
-        "43",
-        "44",
-        "45",
-        "46",
-        "50",
-        "51",
-        "52",
-        "53",
-        "54",
-        "61",
-        "62",
-        "63",
-        "64",
-        "65",
-        "71",
-        "81",
-        "82",
-        "83",
-    ]
-)
 # ISO 13616 registry, release 98: IBAN length by country.
 _IBAN_LENGTH = {
     code: int(length)
@@ -93,15 +50,18 @@ _IBAN_LENGTH = {
 }
 
 
-def _text(data: Text, start: int, end: int) -> str:
+def text_of(data: Text, start: int, end: int) -> str:
+    """Return the bytes [start, end) as text."""
     return bytes(data[start:end]).decode("utf-8", "replace")
 
 
-def _digits(value: str) -> str:
+def digits_of(value: str) -> str:
+    """Return the ASCII digits of a value."""
     return "".join(char for char in value if "0" <= char <= "9")
 
 
-def _plain(value: str) -> str:
+def plain_of(value: str) -> str:
+    """Return the ASCII letters and digits of a value, in capitals."""
     return "".join(char for char in value if char.isascii() and char.isalnum()).upper()
 
 
@@ -113,7 +73,7 @@ def apart(data: Text, start: int, end: int) -> bool:
 
 
 def is_date(year: int, month: int, day: int) -> bool:
-    """Whether this is a calendar day between 1880 and 2035 (a birth date of someone alive or near)."""
+    """Whether this is a calendar day between 1880 and 2035 (a birth date)."""
     try:
         date(year, month, day)
     except ValueError:
@@ -177,13 +137,13 @@ def card(data: Text, start: int, end: int) -> Span | None:
 
 def bank_account(data: Text, start: int, end: int) -> Span | None:
     """Confirm an account number after its cue: 8 to 30 digits, not all the same."""
-    digits = _digits(_text(data, start, end))
+    digits = digits_of(text_of(data, start, end))
     return (start, end) if 8 <= len(digits) <= 30 and len(set(digits)) > 1 else None
 
 
 def iban(data: Text, start: int, end: int) -> Span | None:
     """Confirm an IBAN: the registry's length of its country and ISO 7064 mod 97-10."""
-    country = _text(data, start, start + 2).upper()
+    country = text_of(data, start, start + 2).upper()
     need = _IBAN_LENGTH.get(country)
     if need is None:
         return None
@@ -201,7 +161,7 @@ def iban(data: Text, start: int, end: int) -> Span | None:
 
 def _ip(data: Text, start: int, end: int) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return ipaddress.ip_address(_text(data, start, end))
+        return ipaddress.ip_address(text_of(data, start, end))
     except ValueError:
         return None
 
@@ -248,10 +208,10 @@ def _ipv4(data: Text, start: int, end: int, *, public: bool) -> Span | None:
     if before.rstrip().endswith(_VERSION_WORDS):
         return None
     octets = [int(part) for part in bytes(data[start:end]).split(b".")]
-    if octets[0] < 10 and max(octets) < 16 and len(set(octets)) > 1:
-        # The shape of section and version numbers ("Policy 3.6.1.1"): only where a word says IP.
-        if not any(word in before for word in _IP_WORDS):
-            return None
+    # The shape of section and version numbers ("Policy 3.6.1.1"): only where a word says IP.
+    version_like = octets[0] < 10 and max(octets) < 16 and len(set(octets)) > 1
+    if version_like and not any(word in before for word in _IP_WORDS):
+        return None
     address = _ip(data, start, end)
     return (start, end) if address is not None and address.is_global is public else None
 
@@ -274,7 +234,7 @@ ipv6_reserved = partial(_ipv6, public=False)
 
 def mac(data: Text, start: int, end: int) -> Span | None:
     """Confirm a MAC address: not all zeros, not broadcast, not a byte of a longer colon list."""
-    value = _plain(_text(data, start, end))
+    value = plain_of(text_of(data, start, end))
     if (start and data[start - 1] in b":-") or (end < len(data) and data[end] in b":-"):
         return None
     return None if len(set(value)) == 1 else (start, end)
@@ -287,7 +247,7 @@ _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 def base58check(data: Text, start: int, end: int) -> Span | None:
     """Confirm a base58 address by its double SHA-256 checksum (Bitcoin, Tron, Litecoin, ...)."""
-    value, number = _text(data, start, end), 0
+    value, number = text_of(data, start, end), 0
     for char in value:
         index = _BASE58.find(char)
         if index < 0:
@@ -302,7 +262,7 @@ def base58check(data: Text, start: int, end: int) -> Span | None:
 
 def bech32(data: Text, start: int, end: int) -> Span | None:
     """Confirm a bech32 or bech32m address (BIP 173, BIP 350)."""
-    value = _text(data, start, end).lower()
+    value = text_of(data, start, end).lower()
     prefix, _, rest = value.rpartition("1")
     alphabet = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
     if any(char not in alphabet for char in rest):
@@ -316,124 +276,6 @@ def bech32(data: Text, start: int, end: int) -> Span | None:
     return (start, end) if check in (1, 0x2BC830A3) else None
 
 
-# ---------------------------------------------------------------- national identifiers
-
-
-def ssn(data: Text, start: int, end: int) -> Span | None:
-    """Confirm a US social security number: areas 001-665, 667-899; no zero group or serial."""
-    digits = _digits(_text(data, start, end))
-    area, group, serial = digits[:3], digits[3:5], digits[5:]
-    if area in ("000", "666") or area[0] == "9" or group == "00" or serial == "0000":
-        return None
-    # Numbers the SSA has cancelled because they were printed in advertising.
-    return None if digits in ("078051120", "219099999") else (start, end)
-
-
-def itin(data: Text, start: int, end: int) -> Span | None:
-    """Confirm a US ITIN: 9xx, group 50-65, 70-88, 90-92 or 94-99 (IRS)."""
-    digits = _digits(_text(data, start, end))
-    group = int(digits[3:5])
-    allowed = 50 <= group <= 65 or 70 <= group <= 88 or 90 <= group <= 92 or 94 <= group <= 99
-    return (start, end) if digits[0] == "9" and allowed else None
-
-
-def nino(data: Text, start: int, end: int) -> Span | None:
-    """Confirm a UK national insurance number: the prefix is one that is issued."""
-    prefix = _text(data, start, start + 2).upper()
-    return None if prefix in ("BG", "GB", "KN", "NK", "NT", "TN", "ZZ") else (start, end)
-
-
-@cache
-def _stdnum(module: str) -> Callable[[str], bool]:
-    """Return `is_valid` of one python-stdnum module, total: what it raises on odd input is False."""
-    found = importlib.import_module(f"stdnum.{module}")
-
-    def valid(value: str) -> bool:
-        try:
-            return bool(found.is_valid(value))
-        except (ValidationError, ValueError, KeyError, IndexError, TypeError):
-            return False
-
-    return valid
-
-
-def stdnum_check(module: str) -> Check:
-    """Return the check of one python-stdnum module.
-
-    Args:
-        module: Dotted name below `stdnum`, such as `de.idnr`.
-
-    Returns:
-        A check that confirms what the module calls valid.
-    """
-
-    def check(data: Text, start: int, end: int) -> Span | None:
-        value = _text(data, start, end).upper()
-        if len(set(_digits(value))) < 2 or not apart(data, start, end):
-            return None
-        return (start, end) if _stdnum(module)(value) else None
-
-    return check
-
-
-def resident_id(data: Text, start: int, end: int) -> Span | None:
-    """Confirm a Chinese resident id: province, birth date, ISO 7064 mod 11-2 (GB 11643-1999)."""
-    value = _plain(_text(data, start, end))
-    if len(value) != 18 or value[:2] not in _CN_PROVINCES:
-        return None
-    if not is_date(int(value[6:10]), int(value[10:12]), int(value[12:14])):
-        return None
-    total = sum(int(char) * weight for char, weight in zip(value[:17], _CN_WEIGHTS, strict=True))
-    return (start, end) if "10X98765432"[total % 11] == value[17] else None
-
-
-def resident_id_15(data: Text, start: int, end: int) -> Span | None:
-    """Confirm the 15-digit resident id issued until 1999: province and birth date, no check digit."""
-    value = _plain(_text(data, start, end))
-    if len(value) != 15 or value[:2] not in _CN_PROVINCES:
-        return None
-    born = is_date(1900 + int(value[6:8]), int(value[8:10]), int(value[10:12]))
-    return (start, end) if born else None
-
-
-def uscc(data: Text, start: int, end: int) -> Span | None:
-    """Confirm a unified social credit code: registrar, check character; not a failed resident id."""
-    value = _text(data, start, end)
-    if value.isdigit() and is_date(int(value[6:10]), int(value[10:12]), int(value[12:14])):
-        return None
-    issuer = value[0] in "159ANY" and value[1] in "1234569"
-    return (start, end) if issuer and _stdnum("cn.uscc")(value) else None
-
-
-def hk_id(data: Text, start: int, end: int) -> Span | None:
-    """Confirm a Hong Kong identity card number by its mod 11 check character."""
-    value = _plain(_text(data, start, end))
-    letters, digits, last = value[:-7], value[-7:-1], value[-1]
-    padded = letters.rjust(2)
-    total = sum(
-        weight * (36 if char == " " else ord(char) - 55)
-        for weight, char in zip((9, 8), padded, strict=True)
-    )
-    total += sum(weight * int(char) for weight, char in zip(range(7, 1, -1), digits, strict=True))
-    total += 10 if last == "A" else int(last)
-    return (start, end) if total % 11 == 0 else None
-
-
-def tw_id(data: Text, start: int, end: int) -> Span | None:
-    """Confirm a Taiwan identity number by its check digit (also resident certificates, 8 or 9)."""
-    value = _plain(_text(data, start, end))
-    letter = "ABCDEFGHJKLMNPQRSTUVXYWZIO".index(value[0]) + 10
-    total = letter // 10 + letter % 10 * 9
-    total += sum(int(c) * w for c, w in zip(value[1:], (8, 7, 6, 5, 4, 3, 2, 1, 1), strict=True))
-    return (start, end) if total % 10 == 0 else None
-
-
-def plate(data: Text, start: int, end: int) -> Span | None:
-    """Confirm a Chinese plate: at least one digit, and no longer run of letters and digits."""
-    value = _text(data, start, end)
-    return (start, end) if any("0" <= char <= "9" for char in value[2:]) else None
-
-
 # ---------------------------------------------------------------- secrets
 
 
@@ -442,7 +284,7 @@ def token(data: Text, start: int, end: int) -> Span | None:
 
     The bound is that of detect-secrets' hex detector (limit 3.0); words and `changeme` fail it.
     """
-    value = _text(data, start, end)
+    value = text_of(data, start, end)
     counts = Counter(value)
     entropy = -sum(n / len(value) * math.log2(n / len(value)) for n in counts.values())
     mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
@@ -454,16 +296,16 @@ def token(data: Text, start: int, end: int) -> Span | None:
 
 def licence(data: Text, start: int, end: int) -> Span | None:
     """Confirm a licence number after its cue: at least 5 digits, no lower-case word in it."""
-    value = _text(data, start, end)
+    value = text_of(data, start, end)
     lower = any(
         value[i : i + 3].isalpha() and value[i : i + 3].islower() for i in range(len(value))
     )
-    return (start, end) if len(_digits(value)) >= 5 and not lower else None
+    return (start, end) if len(digits_of(value)) >= 5 and not lower else None
 
 
 def account(data: Text, start: int, end: int) -> Span | None:
-    """Confirm an account name after its cue: a digit, hyphen or underscore, or a colon before it."""
-    value = _text(data, start, end)
+    """Confirm an account name after its cue: it has a digit, "-" or "_", or a colon before it."""
+    value = text_of(data, start, end)
     named = (
         bytes(data[max(0, start - 4) : start])
         .rstrip()
@@ -488,7 +330,7 @@ def jwt(data: Text, start: int, end: int) -> Span | None:
 def birth_date(data: Text, start: int, end: int) -> Span | None:
     """Confirm the numbers of a birth date: some order of year, month, day is a calendar day."""
     parts, digits = [], ""
-    for char in _text(data, start, end) + " ":
+    for char in text_of(data, start, end) + " ":
         if "0" <= char <= "9":
             digits += char
         elif digits:
@@ -510,7 +352,7 @@ def _top_level_domains() -> frozenset[str]:
 
 
 def email(data: Text, start: int, end: int) -> Span | None:
-    """Confirm a mail address: RFC 5321 lengths and a top-level domain of the bundled suffix list."""
+    """Confirm a mail address: RFC 5321 lengths, a top-level domain of the bundled list."""
     value = bytes(data[start:end])
     local, _, domain = value.rpartition(b"@")
     stripped = local.lstrip(b".'-/=&*")

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stages as plain functions, called in order: a job without an engine.
+
+What the engine does between them (group parcels by partition, in any order) is done here by hand.
+"""
+
+import json
+import random
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from muniment.pipelines.plan import make_plan
+from muniment.schemas.job_file import load_job
+from muniment.schemas.reasons import REASON_CODES, Reason
+from muniment.transforms import finalize, stage_units
+from muniment.transforms.exchange import parcels_of
+from muniment.transforms.keys import generate_key
+from muniment.transforms.run_state import Run
+from muniment.transforms.storage import read_ipc_batches
+from muniment.transforms.units import Marker
+
+WORDS = [a + b + c for a in "bdfgklmnprst" for b in "aeiou" for c in ("n", "r", "st")]
+FAMILIES = 6
+"""Families of four: a text, its exact copy, a near copy of it, and an exact copy of that."""
+
+
+def prose(seed: int) -> str:
+    return " ".join(random.Random(seed).choices(WORDS, k=60))
+
+
+def edited(text: str) -> str:
+    words = text.split()
+    return " ".join([*words[:30], "otherwise", *words[31:]])
+
+
+def write_job(folder: Path, **settings: Any) -> Path:
+    """Write two files, a list and a job; return the job file."""
+    folder.mkdir(exist_ok=True)
+    records = []
+    for n in range(FAMILIES):
+        text = prose(n)
+        versions = (text, text, edited(text), edited(text))
+        records += [
+            {"id": f"{n}{v}", "text": item} for v, item in zip("abcd", versions, strict=True)
+        ]
+    records += [{"id": f"own{n}", "text": prose(100 + n)} for n in range(20)]
+    random.Random(1).shuffle(records)
+    for name, part in (("one", records[:20]), ("two", records[20:])):
+        lines = "".join(json.dumps(record) + "\n" for record in part)
+        (folder / f"{name}.jsonl").write_text(lines)
+    if not (folder / "key").exists():
+        generate_key(folder / "key")
+    job = {
+        "name": "j",
+        "key_file": "key",
+        "sources": [
+            {
+                "name": "s", "kind": "other", "paths": ["*.jsonl"], "fields": {"id": "id"},
+                "licence": "unknown", "legal_basis": "unknown", "origin": "worldwide",
+                "collected": {"start": "2024-01-01", "end": "2024-01-01"},
+            }
+        ],
+        "language": {"enabled": False},
+        "toxicity": {"enabled": False},
+        "personal_data": {"ner": "off"},
+        "partitioning": {"exchange_partitions": 3},
+    }  # fmt: skip
+    path = folder / "job.yaml"
+    path.write_text(yaml.safe_dump(job | settings))
+    return path
+
+
+def planned(path: Path, work: Path) -> Run:
+    return Run(make_plan(load_job(path), work))
+
+
+def exchanged(paths: Iterable[str], way: str, seed: int) -> dict[int, list[Any]]:
+    """Group what was sent by partition, in an order of arrival that the seed chooses."""
+    groups: dict[int, list[Any]] = {}
+    for path in paths:
+        for partition, parcel in parcels_of(path):
+            value: Any = tuple(parcel)
+            if way == "engine":
+                value = read_ipc_batches(parcel.path, [parcel.batch])[0]
+            groups.setdefault(partition, []).append(value)
+    for values in groups.values():
+        random.Random(seed).shuffle(values)
+    return groups
+
+
+def govern(run: Run, way: str = "files", seed: int = 0) -> list[Marker]:
+    """Run every stage and return the markers of the parts to release."""
+    splits = [split.number for split in run.plan.splits]
+    random.Random(seed).shuffle(splits)
+
+    def each(unit: Callable[[Run, int, Any], str], sent: dict[int, list[Any]]) -> list[str]:
+        return [unit(run, number, values) for number, values in sent.items()]
+
+    def by_split(*sent: dict[int, list[Any]]) -> dict[int, list[Any]]:
+        return {number: [v for part in sent for v in part.get(number, [])] for number in splits}
+
+    for number in splits:
+        stage_units.annotate(run, number)
+    texts = exchanged((stage_units.screen(run, number) for number in splits), way, seed)
+    exact = exchanged(each(stage_units.group, texts), way, seed)
+    bands = exchanged(each(stage_units.propose, by_split(exact)), way, seed)
+    forests = exchanged(each(stage_units.connect, bands), way, seed)
+    members = exchanged(each(stage_units.join, forests), way, seed)
+    candidates = exchanged(each(stage_units.collect, by_split(exact, members)), way, seed)
+    near = exchanged(each(stage_units.verify, candidates), way, seed)
+    answers = by_split(exact, near)
+    final = {number: stage_units.finalize(run, number, answers[number]) for number in splits}
+    fallen = {ref for marker in final.values() for ref in marker.stats["fallen"]}
+    for number in splits:
+        concerned = finalize.witnesses(answers[number]).intersection(fallen)
+        if concerned:
+            final[number] = stage_units.settle(run, number, answers[number], sorted(concerned))
+    return [final[number] for number in sorted(final)]
+
+
+def documents(markers: list[Marker]) -> list[dict[str, Any]]:
+    parts = [pq.read_table(marker.path("documents")) for marker in markers]
+    rows: list[dict[str, Any]] = pa.concat_tables(parts).to_pylist()
+    return rows
+
+
+def digests(markers: list[Marker]) -> list[dict[str, str]]:
+    return [{name: facts.sha256 for name, facts in marker.outputs.items()} for marker in markers]
+
+
+def added(markers: list[Marker]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for marker in markers:
+        for reason, count in marker.stats["reasons"].items():
+            total[reason] = total.get(reason, 0) + count
+    return total
+
+
+def test_of_each_family_one_is_kept(tmp_path: Path) -> None:
+    markers = govern(planned(write_job(tmp_path / "in"), tmp_path / "work"))
+    rows = documents(markers)
+    assert len(rows) == 4 * FAMILIES + 20
+    assert sum(row["outcome"] == "kept" for row in rows) == FAMILIES + 20
+    found = added(markers)
+    assert found["dup_exact"] + found["dup_near"] == 3 * FAMILIES
+    assert found["dup_near"] >= FAMILIES
+    assert len({row["doc_id"] for row in rows}) == len(rows)
+
+
+def test_both_exchanges_and_any_order_of_arrival_give_the_same_bytes(tmp_path: Path) -> None:
+    job = write_job(tmp_path / "in")
+    results = [
+        digests(govern(planned(job, tmp_path / f"work{seed}"), way, seed))
+        for seed, way in enumerate(("files", "engine", "files"))
+    ]
+    assert results[0] == results[1] == results[2]
+
+
+def test_what_was_finished_is_not_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = write_job(tmp_path / "in")
+    first = govern(planned(job, tmp_path / "work"))
+
+    def refuse(*_: object) -> None:
+        raise AssertionError
+
+    for name in ("annotate_split", "screen_split", "group_exact", "collect_split"):
+        monkeypatch.setattr(stage_units, name, refuse)
+    for name in ("verify_partition", "finalize_split"):
+        monkeypatch.setattr(stage_units, name, refuse)
+    assert govern(planned(job, tmp_path / "work")) == first
+
+
+def test_another_threshold_does_not_read_the_text_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    near = {"num_perm": 128, "threshold": 0.8}
+    govern(planned(write_job(tmp_path / "in", deduplication={"near": near}), tmp_path / "work"))
+    monkeypatch.setattr(stage_units, "annotate_split", None)
+    strict = {"personal_data": {"ner": "off", "max_sensitive": 1}, "deduplication": {"near": near}}
+    markers = govern(planned(write_job(tmp_path / "in", **strict), tmp_path / "work"))
+    assert len(documents(markers)) == 4 * FAMILIES + 20
+
+
+def test_copies_of_a_survivor_that_could_not_be_searched_are_quarantined_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    protect = finalize.protect_texts
+    starts = {prose(n)[:20] for n in (0, 1)}
+
+    def failing(run: Run, texts: pa.Array, langs: pa.Array, staged: pa.Table) -> Any:
+        safe = protect(run, texts, langs, staged)
+        for place, text in enumerate(texts.to_pylist()):
+            if text[:20] in starts:
+                safe.faults[place] = REASON_CODES[Reason.DETECTOR_CAP]
+        return safe
+
+    monkeypatch.setattr(finalize, "protect_texts", failing)
+    run = planned(write_job(tmp_path / "in"), tmp_path / "work")
+    markers = govern(run)
+    assert "settle" in {marker.stage for marker in markers}
+    assert sum(marker.stats["quarantined"] for marker in markers) == 2 * 4
+    found = added(markers)
+    assert (found["detector_cap"], found["stage_error"]) == (2, 6)
+    assert found["dup_exact"] + found["dup_near"] == 3 * (FAMILIES - 2)
+    kept = {row["doc_id"] for row in documents(markers) if row["outcome"] == "kept"}
+    for marker in markers:
+        for row in pq.read_table(marker.path("duplicates")).to_pylist():
+            assert row["partner_id"] is None or row["partner_id"] in kept
+    for row in documents(markers):
+        assert (row["text_hash"] is None) == (row["outcome"] == "quarantined")
+
+
+def test_markers_of_a_job_that_was_changed_are_not_taken_for_this_runs(tmp_path: Path) -> None:
+    before = planned(write_job(tmp_path / "in"), tmp_path / "work")
+    govern(before)
+    stages = [stage for stage in stage_units.STAGES if stage != "settle"]
+    for stage in stages:
+        assert stage_units.finished(before, stage) == before.workspace.markers(stage)
+        assert stage_units.finished(before, stage)
+    changed = {"deduplication": {"near": {"enabled": False}}}
+    after = planned(write_job(tmp_path / "in", **changed), tmp_path / "work")
+    for stage in stages:
+        assert stage_units.finished(after, stage) == []
+    assert after.workspace.markers("verify")  # they are still there
