@@ -34,6 +34,7 @@ from ..transforms.finalize import PRODUCT_TABLES
 from ..transforms.ledger import table_of
 from ..transforms.outcomes import READ_FAULT
 from ..transforms.policy import RuleFacts, late_rules_of, policy_digest
+from ..transforms.protect import publishable_name
 from ..transforms.run_state import Run
 from ..transforms.storage import (
     FileFacts,
@@ -242,6 +243,7 @@ def _input_row(run: Run, item: Mapping[str, Any], annotated: Sequence[Marker]) -
     ]
     return {
         **item,
+        "path": publishable_name(run, item["path"]),
         "sha256": bytes.fromhex(item["sha256"]),
         "stream_bytes": sum(marker.stats["stream_bytes"] for marker in own),
         "records": sum(marker.stats["records"] for marker in own),

@@ -9,6 +9,7 @@ would notice, but a wrong run is still a failed run.
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import re
@@ -24,7 +25,7 @@ from pathlib import Path
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from ..schemas.errors import StageError
+from ..schemas.errors import JobError, StageError
 from ..schemas.job import ExchangeWay
 from ..transforms.run_state import Plan
 from ..transforms.stages import GovernCorpus, RunRef
@@ -120,6 +121,21 @@ def _submit(plan: Plan, ref: RunRef, beam_arguments: Sequence[str]) -> None:
     pipeline.run().wait_until_finish()
 
 
+def beam_options(arguments: Sequence[str]) -> PipelineOptions:
+    """Return Beam's options for the flags that muniment does not know itself.
+
+    Raises:
+        JobError: Beam does not know a flag either; it would ignore it without a word.
+    """
+    parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False)
+    for group in PipelineOptions.__subclasses__():
+        group._add_argparse_args(parser)  # noqa: SLF001  (Beam has no public list of its flags)
+    unknown = [flag for flag in parser.parse_known_args(list(arguments))[1] if flag[0] == "-"]
+    if unknown:
+        raise JobError([f"{flag}: neither muniment nor Beam knows this flag" for flag in unknown])
+    return PipelineOptions(list(arguments))
+
+
 def largest_first(plan: Plan) -> list[int]:
     """Return the split numbers by size, largest first.
 
@@ -152,10 +168,10 @@ def _quiet_threads() -> Iterator[None]:
 
 def _pipeline(plan: Plan, beam_arguments: Sequence[str]) -> beam.Pipeline:
     if not _is_local(beam_arguments):
-        return beam.Pipeline(options=PipelineOptions(list(beam_arguments)))
+        return beam.Pipeline(options=beam_options(beam_arguments))
     workers = local_workers(plan)
     _LOG.info("local runner: %d worker process(es), %d splits", workers, len(plan.splits))
-    options = PipelineOptions([*beam_arguments, f"--direct_num_workers={workers}"])
+    options = beam_options([*beam_arguments, f"--direct_num_workers={workers}"])
     return beam.Pipeline(runner=_local_runner(options, plan, workers), options=options)
 
 

@@ -26,7 +26,7 @@ from ..transforms.storage import TEMPORARY_PREFIX, make_private_folder, write_js
 from ..transforms.units import Marker
 from .commit import commit_release
 from .guards import check_guards
-from .launch import exchange_way, run_graph
+from .launch import beam_options, exchange_way, run_graph
 from .plan import make_plan
 from .progress import ProgressBar
 
@@ -44,6 +44,7 @@ def describe_plan(loaded: LoadedJob, output: Path, beam_arguments: Sequence[str]
         output: Output folder; not created.
         beam_arguments: Flags for Beam.
     """
+    beam_options(beam_arguments)
     plan = make_plan(loaded, output / WORK_FOLDER)
     run = Run(plan)
     return {
@@ -92,6 +93,7 @@ def run_job(
         MunimentError: Nothing was released; running the job again resumes it.
     """
     start = time.perf_counter()
+    beam_options(beam_arguments)
     output.mkdir(parents=True, exist_ok=True)
     with _locked(output):
         work = output / WORK_FOLDER

@@ -260,9 +260,7 @@ class Limits(_Model):
     max_record_bytes: int = Field(64 << 20, ge=1024, description="Largest record (bytes).")
     max_depth: int = Field(64, ge=2, le=1000, description="Deepest nesting of a JSON record.")
     max_ratio: int = Field(1000, ge=2, description="Largest decompression ratio of a file.")
-    max_file_bytes: int = Field(
-        256 << 30, ge=1, description="Largest decompressed file (bytes)."
-    )
+    max_file_bytes: int = Field(256 << 30, ge=1, description="Largest decompressed file (bytes).")
 
 
 class CorpusFormat(StrEnum):
@@ -276,7 +274,9 @@ class Output(_Model):
     """What a release holds besides the manifest."""
 
     formats: tuple[CorpusFormat, ...] = Field(
-        (CorpusFormat.PARQUET,), min_length=1, description="Corpus formats to write."
+        (CorpusFormat.PARQUET,),
+        min_length=1,
+        description="Corpus formats to write; parquet always.",
     )
 
 

@@ -63,7 +63,7 @@ INPUTS = TableSpec(
     (
         Field("input_number", pa.int32(), "Number of the file in canonical order."),
         Field("source_id", WORD, "Source it belongs to."),
-        Field("path", pa.string(), "Path relative to the job file."),
+        Field("path", pa.string(), "Path relative to the job file, personal data in it replaced."),
         Field("format", WORD, "jsonl or parquet."),
         Field("codec", WORD, "Compression of the stream, or none."),
         Field("sha256", pa.binary(32), "Digest of the file as it was read."),
@@ -139,11 +139,16 @@ DOCUMENTS = TableSpec(
         Field(
             "url_hash", ID, "Keyed hash of the canonical address; null without one.", nullable=True
         ),
-        Field("host", WORD, "Host of the address; null without one.", nullable=True),
+        Field(
+            "host",
+            WORD,
+            "Host of the address; null without one, or if it holds personal data.",
+            nullable=True,
+        ),
         Field(
             "domain",
             WORD,
-            "Registrable domain of the address; null without one.",
+            "Registrable domain of the address; null where host is.",
             standard="EU summary 2.3",
             nullable=True,
         ),

@@ -146,7 +146,8 @@ def views(name: str, data: bytes) -> Iterator[bytes]:
         text = data.decode("utf-8", "replace")
         yield html.unescape(text).encode()
         if "\\u" in text:
-            yield text.encode("latin-1", "replace").decode("unicode_escape", "replace").encode()
+            plain = text.encode("latin-1", "replace").decode("unicode_escape", "replace")
+            yield plain.encode("utf-8", "replace")
 
 
 def _table_bytes(table: pa.Table) -> bytes:

@@ -7,15 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muniment.schemas.tables import CORPUS
-from muniment.transforms.corpus_json import write_jsonl
+from muniment.transforms import corpus_json
 from muniment.transforms.ledger import table_of
-from muniment.transforms.storage import CORPUS_ROW_GROUP_ROWS, sha256_file
+from muniment.transforms.storage import (
+    CORPUS_ROW_GROUP_ROWS,
+    FileFacts,
+    sha256_file,
+    write_parquet,
+)
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)
 
@@ -34,6 +40,13 @@ def corpus(texts: list[str], **columns: Any) -> pa.Table:
         "tokens": 3,
     }
     return table_of(CORPUS, known | columns, len(texts))
+
+
+def write_jsonl(path: Path, table: pa.Table) -> FileFacts:
+    """Write a corpus part, then the lines of it."""
+    part = path.with_name(path.name + ".parquet")
+    write_parquet(part, CORPUS.arrow(), [table], CORPUS_ROW_GROUP_ROWS)
+    return corpus_json.write_jsonl(path, part)
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -116,3 +129,15 @@ def test_the_same_rows_give_the_same_bytes_with_a_checksum(tmp_path: Path) -> No
 def test_no_rows_make_an_empty_stream(tmp_path: Path) -> None:
     assert write_jsonl(tmp_path / "c", corpus([])).rows == 0
     assert lines(tmp_path / "c") == []
+
+
+def test_a_damaged_part_is_noticed_and_writes_nothing(tmp_path: Path) -> None:
+    part = tmp_path / "part.parquet"
+    write_parquet(part, CORPUS.arrow(), [corpus(["text " * 50] * 9)], CORPUS_ROW_GROUP_ROWS)
+    content = bytearray(part.read_bytes())
+    column = pq.read_metadata(part).row_group(0).column(1)
+    content[column.dictionary_page_offset + column.total_compressed_size - 1] ^= 1
+    part.write_bytes(content)
+    with pytest.raises(OSError, match=r"CRC|checksum"):
+        corpus_json.write_jsonl(tmp_path / "c", part)
+    assert [path.name for path in tmp_path.iterdir()] == ["part.parquet"]

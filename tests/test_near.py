@@ -334,6 +334,15 @@ def test_a_split_sends_the_bands_of_all_but_the_followers_of_exact_groups(tmp_pa
     }
 
 
+def test_a_split_without_documents_sends_nothing(tmp_path: Path) -> None:
+    schema = pa.schema([("row", pa.uint32()), ("bands", pa.list_(pa.uint64(), 2))])
+    out = UnitOutputs(tmp_path, 3)
+    staged = out.write_ipc("staged", schema, [])
+    split: Any = SimpleNamespace(number=3)
+    propose_split(run_with(), split, staged.path, [], out)
+    assert parcels([out.files["bands"].path]) == {}
+
+
 # Connecting and joining
 
 

@@ -101,12 +101,11 @@ def plant(folder: Path) -> Planted:
         return f"The {words.word()} of {value} is {words.word()}, see {other}. {prose(2000 + n)}"
 
     def record(n: int, words: Canaries = hidden, **changes: Any) -> dict[str, Any]:
-        plain = f"https://place{n}.example.org/{words.word()}"
         telling = f"?mail={personal.email()}#{hidden.word()}"
         return {
             "text": text(n, words),
             "id": f"{hidden.word()} {personal.email()}",
-            "url": plain if n % 5 == 0 else plain.replace(words.words.pop(), telling),
+            "url": f"https://place{n}.example.org/{hidden.word()}{telling}",
             "title": f"On {words.word()}, by {personal.email()}",
             "author": hidden.name(),
             "date": f"{hidden.word()} 2024",
@@ -114,7 +113,10 @@ def plant(folder: Path) -> Planted:
             f"field {hidden.word()}": {f"key {personal.email()}": [hidden.word(), personal.phone()]},
         } | changes
 
-    good = [record(n, shown) for n in range(40)]
+    good = [record(n, shown) for n in range(30)]
+    good += [
+        record(n, shown, url=f"https://place.example.org/{shown.word()}") for n in range(30, 40)
+    ]
     good += [  # credited by name, as the licence asks
         record(n, shown, licence="CC-BY-4.0", author=shown.name(), date="2024-03-02")
         for n in range(40, 50)
@@ -251,6 +253,10 @@ def released(request) -> Ran:
 CORPUS = "out/snapshots/*/corpus/*"
 STAGED_CORPUS = "out/.work/*/*.corpus*"
 """The same files, hard links of one another."""
+PLAN = "out/.work/plan.json"
+"""The one file that has to name the inputs as they are called, to open them."""
+WORKER_LOG = "out/.work/worker.log"
+"""What libraries print in a worker process; allowed to hold text, so private."""
 
 
 # ---- the search can fail
@@ -288,7 +294,7 @@ def test_the_search_finds_a_leak_in_any_container(planted, tmp_path):
 @pytest.mark.slow
 @pytest.mark.model
 def test_nothing_outside_the_corpus_holds_a_canary(planted, released):
-    assert planted.outside().leaks(released.everything, but=(CORPUS, STAGED_CORPUS)) == {}
+    assert planted.outside().leaks(released.everything, but=(CORPUS, STAGED_CORPUS, PLAN)) == {}
 
 
 @pytest.mark.slow
@@ -374,10 +380,9 @@ def test_a_failing_job_says_nothing_of_the_text(planted, tmp_path, workers, faul
     assert not (ran.output / "CURRENT").exists()
     errors = [line for line in ran.said("stderr").splitlines() if line.startswith("error: ")]
     assert len(errors) == 1
-    # What libraries print in a worker process goes to one private file and nowhere else.
-    log = ran.output / ".work" / "worker.log"
+    log = ran.everything / WORKER_LOG
     assert not log.exists() or stat.S_IMODE(log.stat().st_mode) == 0o600
-    assert planted.outside().leaks(ran.everything, but=("out/.work/worker.log",)) == {}
+    assert planted.outside().leaks(ran.everything, but=(WORKER_LOG, PLAN)) == {}
 
 
 @pytest.mark.slow
@@ -390,9 +395,7 @@ def test_a_damaged_input_is_named_without_its_content(planted, tmp_path, capfd):
             "sources": [{**content["sources"][1], "fields": {"text": "other"}}]
         },
         "a column of numbers": {
-            "sources": [
-                {**content["sources"][1], "fields": {"text": planted.hidden.words[-1]}},
-            ]
+            "sources": [{**content["sources"][1], "fields": {"text": "n"}}]
         },
     }
     search = planted.outside()

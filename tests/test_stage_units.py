@@ -20,7 +20,6 @@ from muniment.schemas.job_file import load_job
 from muniment.schemas.reasons import REASON_CODES, Reason
 from muniment.transforms import finalize, stage_units
 from muniment.transforms.exchange import parcels_of
-from muniment.transforms.keys import generate_key
 from muniment.transforms.run_state import Run
 from muniment.transforms.storage import read_ipc_batches
 from muniment.transforms.units import Marker
@@ -31,7 +30,7 @@ FAMILIES = 6
 
 
 def prose(seed: int) -> str:
-    return " ".join(random.Random(seed).choices(WORDS, k=60))
+    return " ".join(random.Random(seed).choices(WORDS, k=120))
 
 
 def edited(text: str) -> str:
@@ -54,8 +53,8 @@ def write_job(folder: Path, **settings: Any) -> Path:
     for name, part in (("one", records[:20]), ("two", records[20:])):
         lines = "".join(json.dumps(record) + "\n" for record in part)
         (folder / f"{name}.jsonl").write_text(lines)
-    if not (folder / "key").exists():
-        generate_key(folder / "key")
+    (folder / "key").write_bytes(bytes(range(32)))
+    (folder / "key").chmod(0o600)
     job = {
         "name": "j",
         "key_file": "key",
@@ -92,6 +91,11 @@ def exchanged(paths: Iterable[str], way: str, seed: int) -> dict[int, list[Any]]
     for values in groups.values():
         random.Random(seed).shuffle(values)
     return groups
+
+
+def refuse(*_: object) -> None:
+    """Stand for work that must not be done."""
+    raise AssertionError
 
 
 def govern(run: Run, way: str = "files", seed: int = 0) -> list[Marker]:
@@ -167,10 +171,6 @@ def test_what_was_finished_is_not_done_again(
 ) -> None:
     job = write_job(tmp_path / "in")
     first = govern(planned(job, tmp_path / "work"))
-
-    def refuse(*_: object) -> None:
-        raise AssertionError
-
     for name in ("annotate_split", "screen_split", "group_exact", "collect_split"):
         monkeypatch.setattr(stage_units, name, refuse)
     for name in ("verify_partition", "finalize_split"):
@@ -183,7 +183,7 @@ def test_another_threshold_does_not_read_the_text_again(
 ) -> None:
     near = {"num_perm": 128, "threshold": 0.8}
     govern(planned(write_job(tmp_path / "in", deduplication={"near": near}), tmp_path / "work"))
-    monkeypatch.setattr(stage_units, "annotate_split", None)
+    monkeypatch.setattr(stage_units, "annotate_split", refuse)
     strict = {"personal_data": {"ner": "off", "max_sensitive": 1}, "deduplication": {"near": near}}
     markers = govern(planned(write_job(tmp_path / "in", **strict), tmp_path / "work"))
     assert len(documents(markers)) == 4 * FAMILIES + 20
@@ -230,3 +230,15 @@ def test_markers_of_a_job_that_was_changed_are_not_taken_for_this_runs(tmp_path:
     for stage in stages:
         assert stage_units.finished(after, stage) == []
     assert after.workspace.markers("verify")  # they are still there
+
+
+def test_files_without_documents_are_governed_too(tmp_path: Path) -> None:
+    job = write_job(tmp_path / "in")
+    for path in (tmp_path / "in").glob("*.jsonl"):
+        path.unlink()
+    (tmp_path / "in" / "empty.jsonl").write_bytes(b"")
+    (tmp_path / "in" / "broken.jsonl").write_bytes(b'{"text": \n')
+    (tmp_path / "in" / "blank.jsonl").write_bytes(b'{"text": " "}\n')
+    markers = govern(planned(job, tmp_path / "work"))
+    assert added(markers) == {"json_syntax": 1, "empty": 1}
+    assert len(documents(markers)) == 2

@@ -22,6 +22,7 @@ from .hashing import canonical_text, hash_rows, siphash128
 from .minhash import sign
 from .pii import SPANS, Detection, detect, document_counts
 from .policy import list_column
+from .protect import withhold_hosts
 from .reading import Split
 from .rights import (
     licence_allowed,

@@ -9,29 +9,35 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import zstandard
 
-from .storage import CORPUS_ROW_GROUP_ROWS, FileFacts, replace_file, sha256_file
+from .storage import FileFacts, replace_file, sha256_file
 
 _LEVEL = 3
 
 
-def write_jsonl(path: str | Path, corpus: pa.Table) -> FileFacts:
+def write_jsonl(path: str | Path, corpus: str | Path) -> FileFacts:
     """Write corpus rows as one JSON object a line; identifiers in hexadecimal, days in ISO 8601.
 
     Args:
         path: Final name.
-        corpus: Rows of the `corpus` table.
+        corpus: A Parquet part of the `corpus` table; read one row group at a time.
 
     Returns:
         Size, rows and digest.
     """
     compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
-    with replace_file(path) as file, compressor.stream_writer(file, closefd=False) as stream:
-        for start in range(0, corpus.num_rows, CORPUS_ROW_GROUP_ROWS):
-            for line_block in _lines(corpus.slice(start, CORPUS_ROW_GROUP_ROWS)):
+    with (
+        pq.ParquetFile(corpus, page_checksum_verification=True) as parts,
+        replace_file(path) as file,
+        compressor.stream_writer(file, closefd=False) as stream,
+    ):
+        rows = parts.metadata.num_rows
+        for group in range(parts.num_row_groups):
+            for line_block in _lines(parts.read_row_group(group)):
                 stream.write(line_block)
-    return FileFacts(str(path), os.path.getsize(path), corpus.num_rows, sha256_file(path))
+    return FileFacts(str(path), os.path.getsize(path), rows, sha256_file(path))
 
 
 def _lines(rows: pa.Table) -> list[memoryview]:

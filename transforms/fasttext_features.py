@@ -91,27 +91,43 @@ def join_words(words: list[bytes]) -> tuple[_U8, npt.NDArray[np.int64]]:
 
 
 @numba.njit(cache=True, nogil=True)
-def parts_capacity(size: int, maxn: int) -> int:
-    """Return how many parts a word of `size` bytes has at most."""
-    return max(maxn, 0) * (size + 2)
+def parts_buffer(offsets: npt.NDArray[np.int64], maxn: int) -> _I32:
+    """Return room for the features of the longest text between these offsets.
+
+    Args:
+        offsets: int64[n + 1], in bytes.
+        maxn: Longest part of a word in characters.
+
+    Returns:
+        int32, uninitialised: one a byte for words, and for parts `maxn` a byte and two a word more.
+    """
+    longest = 0
+    for i in range(len(offsets) - 1):
+        longest = max(longest, offsets[i + 1] - offsets[i])
+    return np.empty((longest + 1) * (1 + 2 * max(maxn, 0)) + maxn, np.int32)
 
 
 @numba.njit(cache=True, nogil=True)
 def word_parts(
-    data: _U8, start: int, stop: int, bucket: int, minn: int, maxn: int, out: _I32
+    data: _U8,
+    start: int,
+    stop: int,
+    shape: tuple[int, int, int],
+    out: _I32,
+    count: int,
 ) -> int:
-    """Write the buckets of the parts of the word `data[start:stop]`; return how many.
+    """Append the buckets of the parts of the word `data[start:stop]`; return the new count.
 
     Args:
         data: UTF-8.
         start: First byte of the word.
         stop: Behind its last byte.
-        bucket: Number of buckets, below 2^31.
-        minn: Shortest part in characters, `<` and `>` included.
-        maxn: Longest part; 0 for none.
-        out: int32, at least `parts_capacity(stop - start, maxn)` long.
+        shape: (number of buckets, shortest part in characters with `<` and `>`, longest part); a
+            longest part of 0 is none.
+        out: int32, with room for `parts_capacity(stop - start, longest)` more.
+        count: How many there are in `out` already.
     """
-    count = 0
+    bucket, minn, maxn = shape
     divisor = np.uint64(bucket)
     first = start - 1  # position start - 1 is `<`, position stop is `>`
     while first <= stop and maxn > 0:

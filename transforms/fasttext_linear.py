@@ -25,7 +25,7 @@ from .fasttext_features import (
     hash32,
     index_words,
     join_words,
-    parts_capacity,
+    parts_buffer,
     word_parts,
 )
 from .fasttext_file import LABEL_PREFIX, LINE_END, SOFTMAX, FastTextFile, read_fasttext
@@ -91,9 +91,8 @@ def _collapse(file: FastTextFile, positive: bytes) -> LinearModel:
     keys, ids = index_words(file.words)
     sums, counts = np.zeros(n_words), np.zeros(n_words, np.int64)
     data, ends = join_words(file.words)
-    parts = np.empty(parts_capacity(max(map(len, file.words)), file.maxn), np.int32)
     # The line end is among them, harmlessly: folded text cannot contain `</s>`.
-    _add_parts(data, ends, weights, buckets, file.minn, file.maxn, parts, sums, counts)
+    _add_parts(data, ends, weights, buckets, file.minn, file.maxn, sums, counts)
     line_end = np.frombuffer(LINE_END, np.uint8)
     return LinearModel(
         keys,
@@ -111,7 +110,7 @@ def _weigh(
     data: _U8, start: int, stop: int, buckets: _F64, minn: int, maxn: int, parts: _I32
 ) -> tuple[float, int]:
     """Sum the weights of the parts of a word: (sum, how many)."""
-    count = word_parts(data, start, stop, len(buckets), minn, maxn, parts)
+    count = word_parts(data, start, stop, (len(buckets), minn, maxn), parts, 0)
     total = 0.0
     for i in range(count):
         total += buckets[parts[i]]
@@ -126,10 +125,10 @@ def _add_parts(
     buckets: _F64,
     minn: int,
     maxn: int,
-    parts: _I32,
     sums: _F64,
     counts: _I64,
 ) -> None:
+    parts = parts_buffer(ends, maxn)
     for word in range(len(ends) - 1):
         total, count = _weigh(data, ends[word], ends[word + 1], buckets, minn, maxn, parts)
         sums[word] = weights[word] + total
@@ -164,10 +163,7 @@ def _max_scores(
 ) -> None:
     minn, maxn, orders = shape
     end_weight, end_count, end_hash = line_end
-    longest = 0
-    for row in range(len(offsets) - 1):
-        longest = max(longest, offsets[row + 1] - offsets[row])
-    parts = np.empty(parts_capacity(longest, maxn), np.int32)
+    parts = parts_buffer(offsets, maxn)
     for row in range(len(offsets) - 1):
         start, stop = offsets[row], offsets[row + 1]
         size = 1 if stop > start else 0

@@ -54,8 +54,8 @@ class Kept(NamedTuple):
 
     Args:
         row: Rows in the split, int64 `[k]`, ascending.
-        corpus: Their corpus rows.
         tokens: Tokens of the final text, uint32 `[k]`.
+        bytes: Its UTF-8 bytes, uint32 `[k]`.
         text_hash: Its keyed hash, uint64 `[k, 2]`.
         redacted: Spans replaced, uint32 `[k]`.
         spans: Spans found in them, `row` in the split, with `action`.
@@ -64,8 +64,8 @@ class Kept(NamedTuple):
     """
 
     row: npt.NDArray[np.int64]
-    corpus: pa.Table
     tokens: npt.NDArray[np.uint32]
+    bytes: npt.NDArray[np.uint32]
     text_hash: npt.NDArray[np.uint64]
     redacted: npt.NDArray[np.uint32]
     spans: pa.Table
@@ -101,7 +101,18 @@ def finalize_split(
     threshold = run.job.deduplication.near.threshold
     outcomes = resolve_outcomes(run.rules, late, table, relations, fallen, threshold)
     spans = read_ipc(staged_spans)
-    kept = _join(list(_keep(run, split, table, relations, outcomes, spans, out)))
+    parts: list[Kept] = []
+
+    def texts() -> Iterator[pa.Table]:
+        for part, corpus in _keep(run, split, table, relations, outcomes, spans, out):
+            parts.append(part)
+            yield corpus
+
+    # The texts of a split pass by and are written; only numbers about them are held.
+    written = out.write_parquet("corpus", tables.CORPUS.arrow(), texts(), corpus=True)
+    if CorpusFormat.JSONL_ZST in run.job.output.formats:
+        out.keep("corpus_jsonl", write_jsonl(out.path("corpus", "jsonl.zst"), written.path))
+    kept = _join(parts)
     facts = {rule.rule_id: rule for rule in late}
     outcomes.add(Fired(facts["detector_failed"], kept.fallen, reason=kept.faults))
     touched = kept.redacted > 0
@@ -121,9 +132,7 @@ def finalize_split(
         read=table.num_rows,
         tokens_in=int(table["tokens"].to_numpy().sum()),
         tokens_out=int(kept.tokens.sum()),
-        bytes_out=int(
-            kept.corpus["text"].nbytes and pc.sum(pc.binary_length(kept.corpus["text"])).as_py()
-        ),
+        bytes_out=int(kept.bytes.sum()),
         reasons=outcomes.counts(),
         list_matches=outcomes.list_matches(),
         near_removed=outcomes.decided_by("dup_near"),
@@ -147,8 +156,8 @@ def _keep(
     outcomes: Outcomes,
     spans: pa.Table,
     out: UnitOutputs,
-) -> Iterator[Kept]:
-    """Read the split again and redact what is kept, batch by batch."""
+) -> Iterator[tuple[Kept, pa.Table]]:
+    """Read the split again, redact what is kept, and yield it with its corpus rows."""
     if not outcomes.kept.any():
         return
     span_row = spans["row"].to_numpy()
@@ -168,7 +177,8 @@ def _keep(
         own = own.set_column(0, FOUND.field("row"), place).cast(FOUND)
         known = annotations.take(pa.array(rows))
         with out.timed("redaction", batch.nbytes):
-            yield _keep_batch(run, split, batch.take(pa.array(chosen)), known, relations, rows, own)
+            kept = _keep_batch(run, split, batch.take(pa.array(chosen)), known, relations, rows, own)
+        yield kept
 
 
 def _keep_batch(
@@ -179,7 +189,7 @@ def _keep_batch(
     relations: Relations,
     rows: npt.NDArray[np.int64],
     staged: pa.Table,
-) -> Kept:
+) -> tuple[Kept, pa.Table]:
     langs = known["lang"].combine_chunks()
     safe = protect_texts(run, batch["text"], langs, staged)
     fine = safe.faults == 0
@@ -212,16 +222,17 @@ def _keep_batch(
         len(texts),
     )
     found = safe.spans.filter(pa.array(fine[safe.spans["row"].to_numpy()]))
-    return Kept(
+    kept = Kept(
         row=rows[fine],
-        corpus=corpus,
         tokens=tokens,
+        bytes=pc.binary_length(texts).to_numpy().astype(np.uint32),
         text_hash=siphash128(texts, run.text_key),
         redacted=redacted,
         spans=found.set_column(0, FOUND.field("row"), pa.array(rows[found["row"].to_numpy()])),
         fallen=rows[~fine],
         faults=safe.faults[~fine],
     )
+    return kept, corpus
 
 
 def _join(batches: list[Kept]) -> Kept:
@@ -229,7 +240,7 @@ def _join(batches: list[Kept]) -> Kept:
     no_spans = FOUND.empty_table().append_column("action", pa.array([], pa.string()))
     empty = Kept(
         np.zeros(0, np.int64),
-        tables.CORPUS.arrow().empty_table(),
+        np.zeros(0, np.uint32),
         np.zeros(0, np.uint32),
         np.zeros((0, 2), np.uint64),
         np.zeros(0, np.uint32),
@@ -266,7 +277,7 @@ def _write(
     written = ledger.Written(
         kept.row,
         kept.tokens,
-        pc.binary_length(kept.corpus["text"]).to_numpy().astype(np.uint32),
+        kept.bytes,
         kept.text_hash,
         kept.redacted,
         f"corpus/part-{split.number:05d}.parquet",
@@ -281,7 +292,3 @@ def _write(
     }
     for spec in PRODUCT_TABLES:
         out.write_parquet(spec.name, spec.arrow(), [rows[spec.name]])
-    if CorpusFormat.PARQUET in run.job.output.formats:
-        out.write_parquet("corpus", tables.CORPUS.arrow(), [kept.corpus], corpus=True)
-    if CorpusFormat.JSONL_ZST in run.job.output.formats:
-        out.keep("corpus_jsonl", write_jsonl(out.path("corpus", "jsonl.zst"), kept.corpus))

@@ -58,7 +58,7 @@ def propose_split(run: Run, split: Split, bands: str, received: Received, out: U
     followers = groups.filter(pc.not_equal(groups["ref"], groups["leader"]))["ref"].to_numpy()
     sends = ~np.isin(ref, followers)
     hashes = table["bands"].combine_chunks()
-    values = np.asarray(hashes.flatten()).reshape(len(ref), -1)[sends]
+    values = np.asarray(hashes.flatten()).reshape(len(ref), hashes.type.list_size)[sends]
     band = values.ravel()
     rows = pa.table([band, np.repeat(ref[sends], values.shape[1])], schema=BANDS)
     partition = top_bits(band, run.job.partitioning.exchange_partitions)

@@ -164,6 +164,19 @@ def withhold_hosts(run: Run, hosts: pa.Array) -> pa.Array:
     return pc.if_else(pa.array(telling), None, names).take(encoded.indices)
 
 
+def publishable_name(run: Run, name: str) -> str:
+    """Return the name of a file with structured personal data replaced: the manifest holds none.
+
+    Args:
+        run: The run.
+        name: Path as the manifest is to show it.
+    """
+    names = pa.array([name])
+    found = detect(names, pa.array(["und"]), ner="off", key=run.pii_key)
+    safe: str = redact(names, found.spans, redaction_policy(run))[0].as_py()
+    return "(withheld)" if found.faults[0] else safe
+
+
 def holds_personal_data(run: Run, values: pa.Array, langs: pa.Array) -> npt.NDArray[np.bool_]:
     """Return whether each short string holds structured personal data, or cannot be searched.
 
