@@ -25,7 +25,7 @@ import pyarrow as pa
 
 from .. import __version__
 from ..schemas import tables
-from ..schemas.errors import BooksError
+from ..schemas.errors import BooksError, IntegrityError, ReleaseError
 from ..schemas.fields import TableSpec
 from ..schemas.job_file import canonical_job
 from ..schemas.reasons import QUARANTINE_REASONS
@@ -119,7 +119,7 @@ def commit_release(
     write_bytes(staging / "MANIFEST.json", manifest, _PUBLIC)
     write_json(staging / "run.json", report, _PUBLIC)
     _open_permissions(staging)
-    _publish(staging, snapshots / release_id)
+    _publish(staging, output, release_id)
     _prove(output, release_id)
     write_bytes(output / "CURRENT", f"snapshots/{release_id}\n".encode(), _PUBLIC)
     return release_id, totals
@@ -172,8 +172,7 @@ def _write_small_tables(
 ) -> None:
     plan, job = run.plan, run.job
     files.write(tables.RUNS, _run_row(run, totals, rules), 1)
-    inputs = [_input_row(run, item, annotated) for item in plan.inputs]
-    _write_rows(files, tables.INPUTS, inputs)
+    _write_rows(files, tables.INPUTS, _input_rows(run, annotated))
     _write_rows(files, tables.SOURCES, [_source_row(run, source.name) for source in job.sources])
     _write_rows(files, tables.RULES, [_rule_row(rule) for rule in rules])
     matched = _added(marker.stats["list_matches"] for marker in final)
@@ -235,19 +234,22 @@ def _run_row(run: Run, totals: Mapping[str, Any], rules: Sequence[RuleFacts]) ->
     }
 
 
-def _input_row(run: Run, item: Mapping[str, Any], annotated: Sequence[Marker]) -> dict[str, Any]:
-    own = [
-        marker
-        for marker in annotated
-        if run.plan.input_number(run.plan.splits[marker.number]) == item["input_number"]
+def _input_rows(run: Run, annotated: Sequence[Marker]) -> list[dict[str, Any]]:
+    """Return what the reader counted of each file, all its splits together."""
+    counts = {item["input_number"]: [0, 0] for item in run.plan.inputs}
+    for marker in annotated:
+        count = counts[run.plan.input_number(run.plan.splits[marker.number])]
+        count[0] += marker.stats["stream_bytes"]
+        count[1] += marker.stats["records"]
+    return [
+        {
+            **item,
+            "sha256": bytes.fromhex(item["sha256"]),
+            "stream_bytes": counts[item["input_number"]][0],
+            "records": counts[item["input_number"]][1],
+        }
+        for item in run.plan.inputs
     ]
-    return {
-        **item,
-        "path": publishable_name(run, item["path"]),
-        "sha256": bytes.fromhex(item["sha256"]),
-        "stream_bytes": sum(marker.stats["stream_bytes"] for marker in own),
-        "records": sum(marker.stats["records"] for marker in own),
-    }
 
 
 def _source_row(run: Run, name: str) -> dict[str, Any]:
@@ -335,21 +337,32 @@ def _open_permissions(folder: Path) -> None:
         path.chmod(0o755 if path.is_dir() else _PUBLIC)
 
 
-def _publish(staging: Path, target: Path) -> None:
-    """Give the staged release its name; an equal one that is already there stands."""
+def _publish(staging: Path, output: Path, release_id: str) -> None:
+    """Give the staged release its name; a sound equal one stands, a damaged one is replaced."""
+    target = staging.with_name(release_id)
     for folder in sorted({path.parent for path in staging.rglob("*")}):
         sync_folder(folder)
     if target.exists():
-        shutil.rmtree(staging)
-        return
+        if not _faults(output, release_id):
+            shutil.rmtree(staging)
+            return
+        os.rename(target, staging.with_name(f".staging-damaged-{release_id}"))
     os.rename(staging, target)
     sync_folder(target.parent)
 
 
+def _faults(output: Path, release_id: str) -> list[str]:
+    """Return what is wrong with a release that may not be current."""
+    try:
+        return [str(fault) for fault in verify(open_release(output, snapshot=release_id))]
+    except (IntegrityError, ReleaseError) as error:
+        return [str(error)]
+
+
 def _prove(output: Path, release_id: str) -> None:
     """Verify files, schemas and books of a release that is not current yet."""
-    faults = verify(open_release(output, snapshot=release_id))
+    faults = _faults(output, release_id)
     if faults:
-        shown = "; ".join(str(fault) for fault in faults[:3])
         more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
+        shown = "; ".join(faults[:3])
         raise BooksError(f"release {release_id} was not made current: {shown}{more}")

@@ -103,9 +103,9 @@ def run_graph(plan: Plan, ref: RunRef, beam_arguments: Sequence[str]) -> None:
 
 
 def places(trace: str) -> str:
-    """Return a traceback without its words: files with lines and functions, classes of errors.
+    r"""Return a traceback without its words: files with lines and functions, classes of errors.
 
-    >>> print(places('  File "a.py", line 3, in f\\n    g(x)\\nValueError: some text'), end="")
+    >>> print(places('  File "a.py", line 3, in f\n    g(x)\nValueError: some text'), end="")
       File "a.py", line 3, in f
     ValueError
     """
@@ -129,7 +129,8 @@ def beam_options(arguments: Sequence[str]) -> PipelineOptions:
     """
     parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False)
     for group in PipelineOptions.__subclasses__():
-        group._add_argparse_args(parser)  # noqa: SLF001  (Beam has no public list of its flags)
+        # Beam has no public list of its flags.
+        group._add_argparse_args(parser)  # type: ignore[arg-type]  # noqa: SLF001
     unknown = [flag for flag in parser.parse_known_args(list(arguments))[1] if flag[0] == "-"]
     if unknown:
         raise JobError([f"{flag}: neither muniment nor Beam knows this flag" for flag in unknown])

@@ -117,6 +117,17 @@ def test_a_job_that_was_run_before_gives_the_same_release(job, released):
     assert release_digests(output) == before
 
 
+def test_a_damaged_release_is_replaced_by_the_next_run(job, tmp_path):
+    run_job(load_job(job), tmp_path)
+    before = release_digests(tmp_path)
+    part = tmp_path / (tmp_path / "CURRENT").read_text().strip() / "corpus/part-00000.parquet"
+    part.write_bytes(part.read_bytes()[:-1] + b"X")
+    assert verify(open_release(tmp_path))
+    run_job(load_job(job), tmp_path)
+    assert release_digests(tmp_path) == before
+    assert verify(open_release(tmp_path)) == []
+
+
 def test_without_near_duplicates_only_equal_texts_are_removed(tmp_path):
     job = write_corpus(tmp_path / "corpus", near_enabled=False)
     reasons = run_job(load_job(job), tmp_path / "out")["removed_by_reason"]

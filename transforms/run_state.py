@@ -77,10 +77,13 @@ class Plan:
             values[name] = tuple(record[name])
         return cls(**values)
 
+    @cached_property
+    def _input_numbers(self) -> dict[tuple[str, str], int]:
+        return {(item["source_id"], item["path"]): item["input_number"] for item in self.inputs}
+
     def input_number(self, split: Split) -> int:
         """Return the number of the file a split is part of."""
-        facts = ((item["source_id"], item["path"]) for item in self.inputs)
-        return list(facts).index((split.source, split.label))
+        return self._input_numbers[split.source, split.label]
 
     def source(self, name: str) -> Source:
         """Return the declaration of a source."""
