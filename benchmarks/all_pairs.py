@@ -60,7 +60,7 @@ def number_shingles(offsets: Ints, hashes: npt.NDArray[np.uint64]) -> Sets:
 @njit(cache=True, nogil=True)
 def class_of(jaccard: float) -> int:
     """Return the decile of a similarity, 0 to 9; 10 for 1."""
-    # 0.3 * 10 is 3.0000000000000004 and 0.7 * 10 is 7.000000000000001, but none falls short.
+    # No quotient of two integers up to 2,000 is rounded to the decile below (tried, all of them).
     return int(jaccard * 10.0)
 
 

@@ -87,13 +87,16 @@ def stages(
     }
 
 
-def measure(folder: Path, config: MinhashConfig, workers: int) -> dict[str, Any]:
+def measure(
+    folder: Path, config: MinhashConfig, workers: int, kept_ids: Path | None = None
+) -> dict[str, Any]:
     """Run the stages once on a folder and return what was measured.
 
     Args:
         folder: Parquet files with `text` and `id`, at any depth.
         config: Shingle size, bands and rows.
         workers: Processes at a time.
+        kept_ids: File for the ids of the documents that are kept, as a JSON array.
 
     Returns:
         Seconds by stage and in all, bytes of text, MB/s (10^6 bytes of UTF-8 text), documents.
@@ -112,9 +115,11 @@ def measure(folder: Path, config: MinhashConfig, workers: int) -> dict[str, Any]
             started = time.perf_counter()
             stage.run()
             seconds[name] = round(time.perf_counter() - started, 2)
-        kept = sum(
-            pq.read_metadata(path).num_rows for path in Path(work, "kept").rglob("*.parquet")
-        )
+        outputs = sorted(Path(work, "kept").rglob("*.parquet"))
+        kept = sum(pq.read_metadata(path).num_rows for path in outputs)
+        if kept_ids:
+            columns = [pq.read_table(path, columns=["id"])["id"].to_pylist() for path in outputs]
+            kept_ids.write_text(json.dumps([name for column in columns for name in column]))
     total = sum(seconds.values())
     return {
         "tool": f"datatrove {importlib.metadata.version('datatrove')}",
@@ -141,11 +146,12 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=8)
     parser.add_argument("--ngrams", type=int, default=5)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--kept-ids", type=Path, metavar="FILE", help="write the ids kept to it")
     options = parser.parse_args()
     config = MinhashConfig(
         n_grams=options.ngrams, num_buckets=options.bands, hashes_per_bucket=options.rows
     )
-    print(json.dumps(measure(options.folder.resolve(), config, options.workers)))
+    print(json.dumps(measure(options.folder.resolve(), config, options.workers, options.kept_ids)))
 
 
 if __name__ == "__main__":

@@ -99,9 +99,21 @@ def shingle_size() -> int:
 
 
 def run_datatrove(
-    python: Path, folder: Path, bands: dict[str, int], workers: int
+    python: Path,
+    folder: Path,
+    bands: dict[str, int],
+    workers: int,
+    *,
+    kept_ids: Path | None = None,
 ) -> tuple[Measured, dict[str, Any]]:
     """Run datatrove's stages; return what they cost and what they report.
+
+    Args:
+        python: Python of its environment.
+        folder: What it reads.
+        bands: Bands and rows.
+        workers: Processes at a time.
+        kept_ids: File for the ids of the documents that it keeps.
 
     Raises:
         BenchmarkError: They fail.
@@ -109,6 +121,7 @@ def run_datatrove(
     command = [str(python), str(HERE / "datatrove_minhash.py"), str(folder)]
     command += ["--bands", str(bands["bands"]), "--rows", str(bands["rows"])]
     command += ["--ngrams", str(shingle_size()), "--workers", str(workers)]
+    command += ["--kept-ids", str(kept_ids)] if kept_ids else []
     measured = run_measured(command)
     if measured.code:
         raise BenchmarkError(f"datatrove: exit code {measured.code}: {complaint(measured)}")

@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: few verbs, data on stdout, logs on stderr, user errors in one line.
 
-Exit codes: 0 done, 1 a defect, 2 the user can mend it, 3 books, gates or integrity.
+Exit codes: 0 done, 1 a defect, 2 the user can mend it, 3 books, gates or integrity, 130 and 143
+stopped by SIGINT and SIGTERM.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
@@ -33,6 +39,32 @@ def cli(verbose: int) -> None:
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     logging.basicConfig(stream=sys.stderr, level=logging.ERROR, format="%(levelname)s %(message)s")
     logging.getLogger("muniment").setLevel(level)
+
+
+@contextmanager
+def _ending_at_signals() -> Iterator[None]:
+    """Let SIGINT and SIGTERM end the process at once, with one line and exit code 130 or 143.
+
+    Nothing has to be tidied: what is finished is on disk under its final name, the next run
+    removes what is torn, the system frees the lock, and workers end with this process. Unwinding
+    would wait for the engine's threads, which do not stop when asked.
+    """
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        show_cursor = "\33[?25h\r\33[K" if sys.stderr.isatty() else ""
+        name = signal.Signals(number).name
+        os.write(2, f"{show_cursor}error: stopped by {name}; run again to resume\n".encode())
+        os._exit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set handlers
+        return
+    before = {number: signal.signal(number, leave) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _folder_and(words: tuple[str, ...], count: int, what: str) -> tuple[Path, tuple[str, ...]]:
@@ -92,6 +124,7 @@ def _print_json(value: Any) -> None:
 @click.option("--exchange", type=click.Choice(["auto", "files", "engine"]), help="Shuffle.")
 @click.option("--keep-work", is_flag=True, help="Keep the private work folder.")
 @click.pass_context
+@_ending_at_signals()
 def run(
     context: click.Context,
     *,
@@ -234,6 +267,7 @@ def card(folder: Path, form: str, output: Path | None) -> None:
     show_default=True,
     help="Folder for the corpus, the release and the card.",
 )
+@_ending_at_signals()
 def demo(output: Path) -> None:
     """Govern the documents of the installed Python packages, start to finish; no network."""
     from .demo import run_demo  # noqa: PLC0415

@@ -244,6 +244,7 @@ def _input_rows(run: Run, annotated: Sequence[Marker]) -> list[dict[str, Any]]:
     return [
         {
             **item,
+            "path": publishable_name(run, item["path"]),
             "sha256": bytes.fromhex(item["sha256"]),
             "stream_bytes": counts[item["input_number"]][0],
             "records": counts[item["input_number"]][1],

@@ -38,6 +38,7 @@ model loading, annotating 8 MiB with every stage on one core about as long."""
 
 WORKER_LOG = "worker.log"
 ENGINE_LOG = "engine.log"
+_WORKER = f"{__package__}.worker"
 
 _PLACE = re.compile(r'( *File "[^"]*", line \d+, in \w+|[A-Za-z_][\w.]*(?=: |$))')
 """A line of a traceback that says where, or the class at the start of one that says what."""
@@ -211,6 +212,5 @@ def worker_command(log: Path) -> str:
     the private work folder, because it is not known to be free of document text.
     """
     one_thread = "OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1"
-    module = "apache_beam.runners.worker.sdk_worker_main"
     python = shlex.quote(sys.executable)
-    return f"{one_thread} exec {python} -m {module} >>{shlex.quote(str(log))} 2>&1"
+    return f"{one_thread} exec {python} -m {_WORKER} >>{shlex.quote(str(log))} 2>&1"

@@ -158,6 +158,8 @@ def withhold_hosts(run: Run, hosts: pa.Array) -> pa.Array:
         run: The run.
         hosts: string `[n]`, null where there is none; each different one is searched once.
     """
+    if hosts.null_count == len(hosts):
+        return hosts
     encoded = hosts.dictionary_encode()
     names = encoded.dictionary
     telling = holds_personal_data(run, names, pa.repeat("und", len(names)))

@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from ..schemas.errors import ListError, ModelError, StageError
+from ..schemas.errors import KeyFileError, ListError, ModelError, StageError
 from ..schemas.job import Job, ListKind, Source
 from .keys import Keyring, load_key
 from .language import LanguageModel
@@ -141,8 +141,20 @@ class Run:
 
     @cached_property
     def keyring(self) -> Keyring:
-        """The secret key."""
-        return load_key(self.path(self.job.key_file))
+        """The secret key.
+
+        Raises:
+            KeyFileError: It cannot be used, or is not the one that was planned with.
+        """
+        path = self.path(self.job.key_file)
+        keyring = load_key(path)
+        if keyring.key_id.hex() != self.plan.key_id:
+            message = (
+                f"key file {path}: the job was planned with key {self.plan.key_id}, this is "
+                f"{keyring.key_id.hex()}; give every worker the same one"
+            )
+            raise KeyFileError(message)
+        return keyring
 
     @cached_property
     def text_key(self) -> bytes:

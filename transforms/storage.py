@@ -77,6 +77,8 @@ def make_private_folder(path: str | Path) -> None:
 def replace_file(path: str | Path, mode: int = 0o600) -> Iterator[IO[bytes]]:
     """Open a file that takes its name only when the block ends without an error.
 
+    Its content is on disk then; its name is once the folder is flushed (`sync_folder`).
+
     Args:
         path: Final name; an existing file is replaced in one step.
         mode: Permission bits, whatever the umask.
@@ -97,13 +99,16 @@ def replace_file(path: str | Path, mode: int = 0o600) -> Iterator[IO[bytes]]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
 
 
 def write_bytes(path: str | Path, data: bytes, mode: int = 0o600) -> FileFacts:
-    """Write a small file in one step."""
+    """Write a small file in one step, and flush the names in its folder to disk.
+
+    Markers and pointers are written so, always last: whatever they speak of is on disk with them.
+    """
     with replace_file(path, mode) as file:
         file.write(data)
+    sync_folder(Path(path).parent)
     return FileFacts(str(path), len(data), None, hashlib.sha256(data).hexdigest())
 
 

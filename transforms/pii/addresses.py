@@ -8,8 +8,10 @@ part), Royal Mail, Deutsche Post, La Poste (abbreviations of AFNOR XP Z10-011), 
 
 from __future__ import annotations
 
+import re2
+
 from .pattern import Pattern
-from .validators import Span, Text
+from .validators import Span, Text, text_of
 
 _STREET = (
     "street|st|avenue|ave|av|road|rd|boulevard|blvd|drive|dr|lane|ln|court|"
@@ -47,6 +49,7 @@ _UP = (
     r"(?:\p{Lu}[\pL'’.\-]*|[0-9]{1,4}(?:st|nd|rd|th)|(?:de|la|le|du|des|der|"
     r"den|von|of|the|and|do|da|dos|del)\b)"
 )
+_NAME = r"(?:\p{Lu}[\pL'’.\-]*|[0-9]{1,2}(?:er|e)?\b)"
 _UNIT = (
     r"(?i:suite|ste|apt|apartment|unit|flat|floor|fl|room|rm|building|bldg|"
     r"no|#)\.?[ ]?#?[0-9]{1,5}[A-Za-z]?\b"
@@ -112,9 +115,60 @@ _ZH_HOUSE = (
 
 def _address_words(data: Text, start: int, end: int) -> Span | None:
     """Confirm `number words street-word`: not a count in a sentence ("5 of the way")."""
-    words = bytes(data[start:end]).decode("utf-8", "replace").split()
+    if _counts(data, start) or (end < len(data) and data[end] >= 0x80 and data[end - 1] > 64):
+        return None  # A decimal, an amount, or a longer word ("st" of "større").
+    words = text_of(data, start, end).split()
     small = sum(word.lower() in _NO_NAME for word in words[1:])
     return None if small else (start, end)
+
+
+def _counts(data: Text, start: int) -> bool:
+    """Whether the number at byte `start` is the rest of a decimal, a version or an amount."""
+    if start == 0:
+        return False
+    before = data[start - 1]
+    return before in b"$%&=_" or (start > 1 and before in b".,/-" and data[start - 2] > 32)
+
+
+def _address_lower(data: Text, start: int, end: int) -> Span | None:
+    """Confirm an address without capitals: words of measure and machines make it another thing.
+
+    "6 million square feet", "45 minute drive", "10 GB hard drive", "bankruptcy court".
+    """
+    words = [word.strip(".,").lower() for word in text_of(data, start, end).split()]
+    if not _MEASURES.isdisjoint(words[1:]):
+        return None
+    last = next((i for i, word in enumerate(words) if word in _WEAK_STREET), 0)
+    if last and text_of(data, end, end + 8).lower().startswith((" f", "\nf", " m", "\nm", " k")):
+        return None  # "48 per square foot", "a square\nmeter".
+    return _address_words(data, start, end)
+
+
+_WEAK_STREET = frozenset(["square"])
+_MEASURES = frozenset(
+    """million billion thousand hundred dozen percent per minute minutes min hour hours day days mile
+    miles km gb mb tb kb ghz mhz hard disk disc cd dvd usb floppy tape flash test capable supreme
+    district appeals federal bankruptcy high tennis food
+    """.split()
+)
+
+
+def _address_unit(data: Text, start: int, end: int) -> Span | None:
+    """Confirm an address by its unit: not the version of a program ("apt 0.5", "XML Suite 4.4")."""
+    if end + 1 < len(data) and data[end] == 46 and 48 <= data[end + 1] <= 57:
+        return None
+    value = text_of(data, start, end)
+    return None if value.rstrip("0").endswith(" ") else (start, end)
+
+
+def _address_cue(data: Text, start: int, end: int) -> Span | None:
+    """Confirm what follows "address:": a number and a name, no hexadecimal groups, no count."""
+    words = text_of(data, start, end).replace(",", " ").split()
+    name = words[1].lower() if len(words) > 1 else ""
+    if not name or name in _NO_NAME or name in _MEASURES:
+        return None
+    hexadecimal = all(len(word) <= 2 for word in words[:4])
+    return None if hexadecimal else (start, end)
 
 
 _NO_NAME = frozenset(
@@ -173,6 +227,9 @@ _NO_NAME = frozenset(
 )
 
 
+_NUMERAL = re2.compile("[0-9一二三四五六七八九十百零〇甲乙丙]")
+
+
 def _zh_address(data: Text, start: int, end: int) -> Span | None:
     """Confirm a Chinese address and cut the words before it ("我住在", "地址是")."""
     value = bytes(data[start:end]).decode("utf-8", "replace")
@@ -202,10 +259,36 @@ def _zh_address(data: Text, start: int, end: int) -> Span | None:
             break
     while begin < len(value) and value[begin] in "是为于在到：: ，,":
         begin += 1
-    if len(value) - begin < 5:
+    if len(value) - begin < 5 or not _NUMERAL.search(value[begin:]):
         return None
     return start + len(value[:begin].encode()), end
 
+
+_UK_AREAS = frozenset(
+    """AB AL B BA BB BD BF BH BL BN BR BS BT BX CA CB CF CH CM CO CR CT CV CW DA DD DE DG DH DL DN DT
+    DY E EC EH EN EX FK FY G GL GU GY HA HD HG HP HR HS HU HX IG IM IP IV JE KA KT KW KY L LA LD LE
+    LL LN LS LU M ME MK ML N NE NG NN NP NR NW OL OX PA PE PH PL PO PR RG RH RM S SA SE SG SK SL SM
+    SN SO SP SR SS ST SW SY TA TD TF TN TQ TR TS TW UB W WA WC WD WF WN WR WS WV YO ZE GIR""".split()
+)
+"""Postcode areas (Royal Mail, Postcode Address File; the Crown dependencies included)."""
+_UK_LETTERED = re2.compile(r"\A(?:E1W|N1[CP]|NW1W|SE1P|SW1[A-Z]|W1[A-Z]|EC[1-4][A-Z]|WC[12][A-Z])\z")
+"""The districts whose number has a letter behind it, all in London."""
+
+
+def _post_uk(data: Text, start: int, end: int) -> Span | None:
+    """Confirm a British postcode: an area that exists; without its blank, it stands by itself."""
+    value = text_of(data, start, end)
+    outward = value[:-3].rstrip()
+    area = outward.rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ").rstrip("0123456789") or outward
+    if area not in _UK_AREAS or (outward[-1].isalpha() and not _UK_LETTERED.search(outward)):
+        return None
+    if " " in value or area == "GIR":
+        return start, end
+    before, after = text_of(data, max(0, start - 1), start), text_of(data, end, end + 1)
+    return (start, end) if before in _UK_BEFORE and after in _UK_AFTER else None
+
+
+_UK_BEFORE, _UK_AFTER = ("", " ", "\n", ",", "(", "["), ("", " ", "\n", ",", ".", ")", "]", ";")
 
 ADDRESSES: tuple[Pattern, ...] = (
     Pattern(
@@ -235,7 +318,7 @@ ADDRESSES: tuple[Pattern, ...] = (
         + _TAIL
         + r")",
         0.6,
-        _address_words,
+        _address_lower,
         44,
     ),
     Pattern(
@@ -256,7 +339,7 @@ ADDRESSES: tuple[Pattern, ...] = (
         + _BLOCK
         + r")?)",
         0.65,
-        None,
+        _address_unit,
         42,
     ),
     Pattern(
@@ -269,7 +352,7 @@ ADDRESSES: tuple[Pattern, ...] = (
         + _BLOCK
         + r")?)",
         0.55,
-        None,
+        _address_unit,
         41,
     ),
     Pattern(
@@ -314,7 +397,7 @@ ADDRESSES: tuple[Pattern, ...] = (
         + _UP
         + r"|[0-9]{1,6})){0,4}){0,3})",
         0.7,
-        None,
+        _address_cue,
         43,
     ),
     Pattern(
@@ -338,11 +421,11 @@ ADDRESSES: tuple[Pattern, ...] = (
     Pattern(
         "address:fr",
         "STREET_ADDRESS",
-        r"\b([0-9]{1,4}(?: ?(?:bis|ter|quater))?,? (?i:rue|avenue|av\.|"
-        r"boulevard|bd|bld|place|all[ée]e|chemin|impasse|quai|cours|route|"
-        r"square|passage|faubourg|villa)"
-        r"(?: (?:de|du|des|la|le|les|l'|d'|"
-        + _UP
+        r"\b([0-9]{1,4}(?: ?(?:bis|ter|quater))?,? (?:[bB]d|(?i:rue|avenue|av\.|"
+        r"boulevard|bd\.|bld|place|all[ée]e|chemin|impasse|quai|cours|route|"
+        r"square|passage|faubourg|villa))"
+        r"(?: (?:de|du|des|la|le|les|l'|d'|et|en|sous|sur|aux?|"
+        + _NAME
         + r")){1,6}(?:"
         + _SEP
         + r"(?:F-)?[0-9]{5} \p{Lu}[\pL-]+(?:[ -]\p{Lu}?[\pL-]+){0,3})?)",
@@ -372,7 +455,7 @@ ADDRESSES: tuple[Pattern, ...] = (
         None,
         36,
     ),
-    Pattern("post:uk", "POSTAL_CODE", r"\b(" + _UK_POST + r")\b", 0.6, None, 34),
+    Pattern("post:uk", "POSTAL_CODE", r"\b(" + _UK_POST + r")\b", 0.6, _post_uk, 34),
     Pattern(
         "post:zh_cue",
         "POSTAL_CODE",

@@ -90,7 +90,9 @@ CHINA: tuple[Pattern, ...] = (
     Pattern(
         "wechat:cue",
         "SOCIAL_ACCOUNT",
-        r"(?:(?:微信|薇信|加微|加v|加V|(?i:\bvx|\bweixin|\bwx))(?:账号|帐号|号码|号|(?i:id))?|"
+        r"(?:(?:微信|薇信|加微|加v|加V)(?:账号|帐号|号码|号|(?i:id))?|"
+        # The letters alone stand in base64 and web addresses too: a sign or a word must follow.
+        r"(?i:\bvx|\bweixin|\bwx)(?:账号|帐号|号码|号|\s?(?i:id))?(?:\s?[:：]|号|\s|是|为)|"
         r"(?i:\bwechat(?:\s?(?:id|account|no))?\s?[:：]))"
         r"[ :：是为，]{0,4}([A-Za-z][0-9A-Za-z_-]{5,19})\b",
         0.75,

@@ -105,7 +105,7 @@ CREDENTIALS: tuple[Pattern, ...] = (
         "SECRET",
         r"\b[A-Za-z][0-9A-Za-z+.-]{1,20}://[^\s:/@\[]{1,128}:([^\s/@\[]{3,128})@[0-9A-Za-z]",
         0.9,
-        None,
+        validators.password,
         85,
     ),
     Pattern(
@@ -122,9 +122,9 @@ CREDENTIALS: tuple[Pattern, ...] = (
     Pattern(
         "assigned:zh",
         "SECRET",
-        r"(?:密码|口令|密钥|登录密码|支付密码)(?:\s|[:：是为]){1,4}([!-~]{6,64})",
+        r"(?:密码|口令|密钥|密碼|密鑰)[ \t]{0,3}(?:[:=]|是|为|為)?[ \t]{0,3}([!-Z\\^-~]{6,64})",
         0.65,
-        None,
+        validators.password_zh,
         60,
     ),
 )

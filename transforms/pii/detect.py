@@ -26,6 +26,7 @@ from .entities import ENTITY
 from .keys import ValueHasher
 from .pattern import Pattern
 from .patterns import PATTERNS
+from .redact import Covered
 from .scan import DetectorCapError, Found, Hit, Scanner
 from .shadow import FLAG_BIDI, FLAG_NON_ASCII, View, classify, fold, fold_all, pieces
 from .spans import SPANS, Span, merge
@@ -44,6 +45,9 @@ _NER_ROWS = 256
 _JOIN_PRIORITY = 60
 """Only detectors this sure (a check digit, or the mobile prefix) read the joined view."""
 _NOT_JOINED = ("stdnum", "phone:international", "ipv4", "ipv6", "mac", "birth", "us_ssn", "licence")
+
+_UNCOVER_ROUNDS = 3
+"""Layers of values uncovered; what is deeper, the second search of the job quarantines."""
 
 _CAP, _BIDI, _ERROR = (
     REASON_CODES[reason]
@@ -214,7 +218,45 @@ def detect(
     unread = np.zeros(rows, np.bool_)
     if recogniser is not None:
         _add_names(recogniser, texts, langs, ner == "all", per_row, faults, unread)
+    for row in sorted(per_row):
+        if not faults[row]:
+            try:
+                per_row[row] += _uncovered(scanner, texts[row].as_py(), per_row[row], wanted)
+            except DetectorCapError:
+                faults[row] = _CAP
+            except Exception:  # noqa: BLE001 (I12)
+                faults[row] = _ERROR
     return Detection(_table(per_row, wanted, hasher), faults, unread)
+
+
+def _uncovered(
+    scanner: Scanner, text: str, spans: list[Span], wanted: frozenset[str]
+) -> list[Span]:
+    """Return the values that are found only once their neighbours are replaced.
+
+    A value can hide another: "852-24218309-852-24259526" is a number and a rest. Text around what
+    will be replaced is searched as redaction leaves it, so a search of the result finds nothing.
+    """
+    more: list[Span] = []
+    for _ in range(_UNCOVER_ROUNDS):
+        covered = Covered(text, _shown([*spans, *more], wanted))
+        fresh = [
+            covered.original(span, place)
+            for place, view in covered.windows()
+            for span in _structured(scanner, view)
+            if span.entity in wanted
+            and span.score >= MIN_SCORE
+            and ENTITY[span.entity].action != "keep"
+        ]
+        if not fresh:
+            break
+        more += fresh
+    return more
+
+
+def _shown(spans: list[Span], wanted: frozenset[str]) -> list[Span]:
+    """Return what is reported of these spans."""
+    return merge(span for span in spans if span.entity in wanted and span.score >= MIN_SCORE)
 
 
 def _add_names(
@@ -284,9 +326,7 @@ def _table(per_row: dict[int, list[Span]], wanted: frozenset[str], hasher: Value
     row_numbers: list[int] = []
     kept: list[Span] = []
     for row in sorted(per_row):
-        for span in merge(
-            span for span in per_row[row] if span.entity in wanted and span.score >= MIN_SCORE
-        ):
+        for span in _shown(per_row[row], wanted):
             row_numbers.append(row)
             kept.append(span)
     columns = [

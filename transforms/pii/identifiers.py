@@ -7,18 +7,25 @@ from . import national_checks, phones, validators
 from .national_checks import stdnum_check
 from .pattern import GAP, ZH_GAP, Pattern
 
-_NUM = r"(?:[+(]{0,2}[0-9][0-9 ().\-/]{4,22}[0-9])(?:\s?(?:x|ext\.?|#)\s?[0-9]{1,6})?"
+_NUM = r"(?:(?:[+(]{0,2}|\+ )[0-9][0-9 ().\-/]{4,22}[0-9])(?:\s?(?:x|ext\.?|#)\s?[0-9]{1,6})?"
 _PHONE_CUE = (
     r"(?i:\b(?:(?:tele)?phone|tel|mobile|mob|cell(?:ular)?|fax|call(?:ing|ed)?|dial|whatsapp|sms|"
-    r"text(?:ed)?|hotline|ring|reach(?:ed)?|contact|answering|answer|voicemail|landline|office|"
+    r"text(?:ed)?\s(?:me|us|him|her|them|back|at|on|to|your|my)\b|hotline|ring|reach(?:ed)?|"
+    r"contact|answering|answer|voicemail|landline|"
+    r"office(?:\s(?:tel|phone|number|no|at|on|is)\b|\s{0,2}[:#])|"
     r"t[ée]l[ée]phone|t[ée]l|portable|telefon|handy|mobil|telefonnummer|rufnummer|"
     r"tel[eé]fono|m[oó]vil|telefone|telefono|cellulare)(?:s|\b)"
     r"(?:\s?(?:number|num|no|nr|line))?"
     r"(?:\s(?:me|us|him|her|them|you|you|back|directly|again))?(?:\s(?:at|on|via|is|under))?)"
     r"[^0-9A-Za-z\[\n+(]{0,8}"
 )
+_MORE = (
+    r"\A(?:[ \t]{2,}|[ \t]{0,3}(?:\r?\n[ \t]{0,3})?(?:[,/;、，；|&+]|(?i:or|and|oder|und|ou|et)\b|或者?|和)"
+    r"[ \t]{0,3})(" + _NUM + r")\b"
+)
+"""A further number of a list: "Phone: 031 772 54 31, (0)707 53 57 57"."""
 _ZH_PHONE_CUE = (
-    r"(?:电话|手机|手机号|联系方式|联系人电话|热线|传真|座机|致电|拨打|来电|电話|手機|聯絡電話|固话|联络)"
+    r"(?:电话|手机|手机号|联系方式|联系人电话|热线|传真|座机|致电|拨打|来电|电話|電話|手機|聯絡電話|固话|联络|전화|팩스)"
     + ZH_GAP
 )
 _MONTH = (
@@ -55,6 +62,7 @@ GENERAL: tuple[Pattern, ...] = (
         0.85,
         phones.international,
         60,
+        _MORE,
     ),
     Pattern(
         "phone:nanp",
@@ -82,11 +90,20 @@ GENERAL: tuple[Pattern, ...] = (
     Pattern(
         "phone:fr",
         "PHONE_NUMBER",
-        r"\b0[1-9](?:[ .-]?[0-9]{2}){4}\b",
+        # One separator throughout: "096400-0920" numbers a part.
+        r"\b0[1-9](?:(?:[0-9]{2}){4}|(?: [0-9]{2}){4}|(?:\.[0-9]{2}){4}|(?:-[0-9]{2}){4})\b",
         0.65,
         phones.region_check("FR"),
     ),
-    Pattern("phone:cue", "PHONE_NUMBER", _PHONE_CUE + "(" + _NUM + r")\b", 0.75, phones.after_cue),
+    Pattern(
+        "phone:cue",
+        "PHONE_NUMBER",
+        _PHONE_CUE + "(" + _NUM + r")\b",
+        0.75,
+        phones.after_cue,
+        50,
+        _MORE,
+    ),
     Pattern(
         "phone:label",
         "PHONE_NUMBER",
@@ -114,7 +131,13 @@ GENERAL: tuple[Pattern, ...] = (
         phones.region_check("CN"),
     ),
     Pattern(
-        "phone:zh_cue", "PHONE_NUMBER", _ZH_PHONE_CUE + "(" + _NUM + r")\b", 0.75, phones.after_cue
+        "phone:zh_cue",
+        "PHONE_NUMBER",
+        _ZH_PHONE_CUE + "(" + _NUM + r")\b",
+        0.75,
+        phones.after_cue,
+        50,
+        _MORE,
     ),
     Pattern(
         "ipv4", "IP_ADDRESS", r"\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b", 0.85, validators.ipv4_public, 60

@@ -19,6 +19,8 @@ class Pattern:
         score: Probability-like confidence of a confirmed hit, in (0, 1].
         check: Confirms a hit or shortens it; None where the shape says enough.
         priority: Of overlapping hits the one with the higher priority names the type.
+        more: RE2 expression of a further value right behind a confirmed one, its group 1: the
+            second and third of a list after one cue. The same check confirms it.
     """
 
     detector: str
@@ -27,6 +29,7 @@ class Pattern:
     score: float
     check: Check | None = None
     priority: int = 50
+    more: str | None = None
 
 
 GAP = (

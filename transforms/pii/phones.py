@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 
 import phonenumbers
+import re2
 
 from .validators import Check, Span, Text, apart
 
@@ -48,6 +49,35 @@ def international(data: Text, start: int, end: int) -> Span | None:
     return start, end
 
 
+_PAIRED = ("DE", "FR")
+"""Regions whose national format is nothing but short groups, as the rows of number tables are."""
+
+_AMID_BEFORE = re2.compile(rb"[0-9]\.? \z")
+_AMID_AFTER = re2.compile(rb"\A (?:00|[1-9][0-9.]*)(?:[\s,;]|\z)")
+
+
+def _amid_numbers(data: Text, start: int, end: int, *, either: bool) -> bool:
+    """Whether further numbers stand before and behind (or on either side): a row of a table."""
+    before = _AMID_BEFORE.search(data[max(0, start - 3) : start]) is not None
+    after = _AMID_AFTER.search(data[end : end + 12]) is not None
+    return before or after if either else before and after
+
+
+_ADDRESS_PART = re2.compile(rb"(?:://|\?)[^\s\"'<>]*[/=]\z")
+_PHONE_WORD = re2.compile(rb"(?i:tel|phone|fax|mob|cell|call|sms|whatsapp|wa\.me)[^\s]{0,20}\z")
+
+
+def _in_address(data: Text, start: int, end: int) -> bool:
+    """Whether bare digits are a part of a web address whose name says nothing of a phone.
+
+    Such are article numbers: an ISBN-10 has the shape of a French or British number.
+    """
+    before = data[max(0, start - 200) : start]
+    if not before or before[-1] not in b"/=" or not bytes(data[start:end]).isdigit():
+        return False
+    return _ADDRESS_PART.search(before) is not None and _PHONE_WORD.search(before) is None
+
+
 _COUNTING = ("0123456789", "01234567890", "9876543210")
 
 
@@ -62,9 +92,11 @@ def region_check(region: str) -> Check:
     """
 
     def check(data: Text, start: int, end: int) -> Span | None:
-        if not apart(data, start, end):
+        if not apart(data, start, end) or _in_address(data, start, end):
             return None
         value = _clean(data, start, end)
+        if region in _PAIRED and _amid_numbers(data, start, end, either=True):
+            return None
         if (len(value) == 10 and value[5] == "-") or "".join(
             filter(str.isdigit, value)
         ) in _COUNTING:
@@ -77,12 +109,21 @@ def region_check(region: str) -> Check:
 def nanp(data: Text, start: int, end: int) -> Span | None:
     """Confirm a 3-3-4 number: it stands alone and has not one digit throughout."""
     digits = [byte for byte in bytes(data[start:end]) if 48 <= byte <= 57]
-    return (start, end) if apart(data, start, end) and len(set(digits)) > 1 else None
+    if not apart(data, start, end) or len(set(digits)) == 1:
+        return None
+    return None if _amid_numbers(data, start, end, either=False) else (start, end)
+
+
+_NAMED = re2.compile(rb"(?i:[a-z]_|[a-z]id=)\z")
 
 
 def cn_mobile(data: Text, start: int, end: int) -> Span | None:
     """Confirm a mainland mobile number `1[3-9]` + 9 digits (MIIT numbering plan)."""
     if not apart(data, start, end):
+        return None
+    # "msgid=18090200013", "--==_Exmh_16073047980": numbers of messages.
+    before = data[max(0, start - 24) : start]
+    if _NAMED.search(before) is not None and _PHONE_WORD.search(before) is None:
         return None
     # `1234567.13800138000`, `1.13800138000e5` and the like are decimals.
     digits = [byte for byte in bytes(data[start:end]) if 48 <= byte <= 57]
@@ -90,10 +131,28 @@ def cn_mobile(data: Text, start: int, end: int) -> Span | None:
 
 
 def after_cue(data: Text, start: int, end: int) -> Span | None:
-    """Confirm a local number after or before a cue word: 6 to 15 digits, and not a date or time."""
+    """Confirm a number after or before a cue word: 6 to 20 digits, no price, date or version."""
     value = _clean(data, start, end)
+    # Two blanks part two columns; "(24" after a number begins a remark.
+    for break_ in ("  ", "("):
+        cut = value.find(break_, 1)
+        if cut > 0 and (break_ != "(" or ")" not in value[cut:]):
+            head = value[:cut].rstrip(" .-/(")
+            if sum(map(str.isdigit, head)) >= 6:
+                value = head
     digits = [char for char in value if "0" <= char <= "9"]
-    return (start, end) if 6 <= len(digits) <= 20 and len(set(digits)) > 1 else None
+    if not 6 <= len(digits) <= 20 or len(set(digits)) == 1 or _NO_PHONE.search(value):
+        return None
+    return start, start + len(value)
+
+
+_NO_PHONE = re2.compile(
+    r"\A(?:[0-9]+ )?[0-9]+\.[0-9]+\z|"  # "12.34567", "2000 69.99"
+    r"\A(?:[0-9]{2}|(?:19|20)[0-9]{2})/(?:19|20)[0-9]{2}\z|"  # "97/2000"
+    r"\A(?:(?:19|20)[0-9]{2}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|"
+    r"[0-9]{1,2}[-/.][0-9]{1,2}[-/.](?:19|20)[0-9]{2})\b"
+)
+"""Decimals, versions of programs named by years, dates."""
 
 
 def e164(value: str, region: str | None) -> str:

@@ -17,6 +17,7 @@ import re2
 from ...schemas.errors import JobError
 from .disguise import TRIGGERS
 from .pattern import Pattern
+from .redact import PLACEHOLDER
 from .shadow import View
 
 SET_SIZE = 20
@@ -96,6 +97,7 @@ class _Compiled:
     regexp: Any
     group: int
     guarded: bool
+    more: Any
 
 
 _BEFORE = re2.compile(_NOT_PERSONAL.encode(), _options(8 << 20))
@@ -103,6 +105,34 @@ _BEFORE = re2.compile(_NOT_PERSONAL.encode(), _options(8 << 20))
 
 def _numbers_a_thing(data: memoryview, start: int) -> bool:
     return _BEFORE.search(data[max(0, start - 40) : start]) is not None
+
+
+_LABEL = re2.compile(b"\\A(?:" + PLACEHOLDER.encode() + b")", _options(8 << 20))
+
+
+def _in_placeholder(data: memoryview, start: int, end: int) -> bool:
+    """Whether a match begins inside a placeholder: its label is no cue ("[PHONE] 600 601")."""
+    return (
+        start > 0
+        and data[start - 1] == _BRACKET
+        and _LABEL.search(data[start - 1 : max(end, start + 48)]) is not None
+    )
+
+
+_BRACKET = ord("[")
+
+
+def _further(data: memoryview, at: int, row: _Compiled, out: list[Hit]) -> int:
+    """Add the values that follow one that ends at byte `at`; return the end of the last."""
+    while True:
+        match = row.more.search(data[at : at + 64])
+        if match is None or row.pattern.check is None:
+            return at
+        confirmed = row.pattern.check(data, at + match.start(1), at + match.end(1))
+        if confirmed is None:
+            return at
+        out.append(Hit(confirmed[0], confirmed[1], row.pattern))
+        at = confirmed[1]
 
 
 _BOUNDED = re.compile(r"(?<!\\)\{([0-9]+),([0-9]+)\}")
@@ -160,7 +190,8 @@ class Scanner:
             guarded = pattern.entity in _GUARDED and not pattern.detector.endswith(
                 ("cue", ":label", ":international")
             )
-            self._compiled.append(_Compiled(pattern, regexp, min(regexp.groups, 1), guarded))
+            more = pattern.more and re2.compile(pattern.more.encode(), _options(8 << 20))
+            self._compiled.append(_Compiled(pattern, regexp, min(regexp.groups, 1), guarded, more))
         if problems:
             raise JobError(sorted(problems))
         gates += [_relaxed(trigger) for trigger in TRIGGERS]
@@ -253,13 +284,15 @@ class Scanner:
             if match is None:
                 return
             start, end = match.span(group)
-            if start < 0:
-                position = max(match.end(), position + 1)
+            if start < 0 or (group and _in_placeholder(text, match.start(), end)):
+                position = max(match.end() if start < 0 else start, position + 1)
                 continue
             confirmed = (start, end) if check is None else check(text, start, end)
             if confirmed is not None and not (row.guarded and _numbers_a_thing(text, confirmed[0])):
                 out.append(Hit(confirmed[0], confirmed[1], row.pattern))
                 position = max(confirmed[1], position + 1)
+                if row.more is not None:
+                    position = _further(text, position, row, out)
                 continue
             # Try again behind the first run of letters and digits of the refused value.
             position = start

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from datetime import date
 from functools import cache, partial
 
+import re2
 from stdnum import luhn
 
 Text = memoryview
@@ -109,9 +110,20 @@ def card_network(digits: str) -> bool:
     )
 
 
+def _card_groups(sizes: list[int]) -> bool:
+    """Whether cards are written in groups of these sizes: fours, 4-6-5, 4-6-4, 6 and the rest.
+
+    Groups of three digits, as in tables of numbers, are not. Line breaks may have joined fours.
+    """
+    fours = all(size % 4 == 0 for size in sizes[:-1])
+    return fours or sizes[0] == 6 or (sizes[0] == 4 and sizes[1] in (6, 10, 11))
+
+
 def card(data: Text, start: int, end: int) -> Span | None:
     """Confirm a payment card number: issuer range, length and Luhn; the longest run of groups."""
     value = bytes(data[start:end])
+    if start >= 2 and data[start - 1] == 46 and 48 <= data[start - 2] <= 57:
+        return None  # Decimals.
     groups: list[tuple[int, int]] = []
     at = 0
     for part in value.replace(b"-", b" ").split(b" "):
@@ -121,8 +133,8 @@ def card(data: Text, start: int, end: int) -> Span | None:
         return None
     for i, (first, _) in enumerate(groups):
         # Six groups at most: "4111 1111 1111 1111" has four, UnionPay's longest has five.
-        for _, stop in reversed(groups[i : i + 6]):
-            digits = value[first:stop].replace(b"-", b"").replace(b" ", b"").decode()
+        for _, last in reversed(groups[i : i + 6]):
+            digits = value[first:last].replace(b"-", b"").replace(b" ", b"").decode()
             if len(digits) < 12:
                 break
             if (
@@ -130,8 +142,9 @@ def card(data: Text, start: int, end: int) -> Span | None:
                 and card_network(digits)
                 and len(set(digits)) > 1
                 and luhn.is_valid(digits)
+                and _card_groups([stop - first for first, stop in groups[i : i + 6] if stop <= last])
             ):
-                return start + first, start + stop
+                return start + first, start + last
     return None
 
 
@@ -166,36 +179,23 @@ def _ip(data: Text, start: int, end: int) -> ipaddress.IPv4Address | ipaddress.I
         return None
 
 
-_VERSION_WORDS = (
-    b"version",
-    b"ver.",
-    b"release",
-    b"v.",
-    b"section",
-    b"firmware",
-    b"sec.",
-    b">=",
-    b"==",
-    b"chapter",
-    "版本".encode(),
-    "第".encode(),
+_VERSION_BEFORE = re2.compile(
+    r"(?:(?:\A|[^0-9a-z])(?:versions?|vers?|v|releases?|revisions?|revs?|builds?|firmware|kernel|"
+    r"sections?|sec|chapters?|chap|§)(?:\s(?:is|no|nr|number))?[.:#]?|,v|[<>=~]=|版本|版|第)\s{0,3}\z"
 )
-_IP_WORDS = (
-    b"ip",
-    b"address",
-    b"host",
-    b"server",
-    b"dns",
-    b"from",
-    b"ping",
-    b"gateway",
-    b"login",
-    b"client",
-    b"peer",
-    b"://",
-    "地址".encode(),
-    "登录".encode(),
+"""What stands before the number of a version, a CVS revision, a section or a chapter."""
+_IP_BEFORE = re2.compile(
+    r"(?:\A|[^a-z])(?:ip(?:v4|s)?|addr(?:ess)?|hosts?|hostname|servers?|nameservers?|dns|from|ping|"
+    r"gateway|router?|subnet|netmask|inet|proxy|login|clients?|peer)(?:[^a-z]|\z)|://|地址|登录"
 )
+"""Words near an IP address. They are whole words: "script" and "telist_ips.t" say nothing."""
+
+_HEADING_AFTER = re2.compile(r"\A(?:\.? +\pL|\.[^0-9])")
+
+
+_VERSION_TOP, _HEADING_TOP = 16, 32
+"""Octets below these could count versions and sections; in the corpora here the numbers of
+sections of handbooks reach 15."""
 
 
 def _ipv4(data: Text, start: int, end: int, *, public: bool) -> Span | None:
@@ -204,14 +204,21 @@ def _ipv4(data: Text, start: int, end: int, *, public: bool) -> Span | None:
         return None
     if end + 1 < len(data) and data[end] == 46 and 48 <= data[end + 1] <= 57:
         return None
-    before = bytes(data[max(0, start - 40) : start]).lower()
-    if before.rstrip().endswith(_VERSION_WORDS):
+    before = text_of(data, max(0, start - 40), start).lower()
+    if _VERSION_BEFORE.search(before) is not None:
         return None
     octets = [int(part) for part in bytes(data[start:end]).split(b".")]
-    # The shape of section and version numbers ("Policy 3.6.1.1"): only where a word says IP.
-    version_like = octets[0] < 10 and max(octets) < 16 and len(set(octets)) > 1
-    if version_like and not any(word in before for word in _IP_WORDS):
-        return None
+    # The shape of section and version numbers ("Policy 3.6.1.1"): only where a word on the line
+    # says IP. Of all addresses one in 65,000 is like that. 10/8 is private and never replaced.
+    top = max(octets)
+    if top < _VERSION_TOP and octets[0] != 10 and len(set(octets)) > 1:
+        line = before.rpartition("\n")[2]
+        if _IP_BEFORE.search(line) is None:
+            return None
+    if top < _HEADING_TOP and octets[0] != 10 and (start == 0 or data[start - 1] == 10):
+        # "12.2.2.3. Creating the Container"
+        if _HEADING_AFTER.search(text_of(data, end, end + 8)) is not None:
+            return None
     address = _ip(data, start, end)
     return (start, end) if address is not None and address.is_global is public else None
 
@@ -237,6 +244,11 @@ def mac(data: Text, start: int, end: int) -> Span | None:
     value = plain_of(text_of(data, start, end))
     if (start and data[start - 1] in b":-") or (end < len(data) and data[end] in b":-"):
         return None
+    if value.isdigit() and data[start + 2] == 45:
+        # One address in 280 has no letter; of two-digit numbers with dashes, the draws of lotteries.
+        before = text_of(data, max(0, start - 24), start).lower()
+        if not any(word in before for word in ("mac", "ether", "hw", "物理")):
+            return None
     return None if len(set(value)) == 1 else (start, end)
 
 
@@ -292,6 +304,28 @@ def token(data: Text, start: int, end: int) -> Span | None:
     if ("_" in value or "." in value) and name:
         return None  # An identifier of a program: `password = utf8_decode`.
     return (start, end) if mixed and entropy >= 3.0 else None
+
+
+_EXAMPLE_PASSWORDS = frozenset(
+    """password passwd passphrase pass passwort kennwort motdepasse mdp contraseña contrasenya clau
+    senha lösenord passord adgangskode wachtwoord salasana hasło heslo jelszó parola şifre пароль
+    katasandi secret pwd pw token xxx xxxx xxxxx xxxxxx 密码 密碼 パスワード 비밀번호""".split()
+)
+"""Words for a password that stand for one in manuals: `smb://user:password@server`."""
+
+
+def password(data: Text, start: int, end: int) -> Span | None:
+    """Confirm the password of a URL: not the word for one."""
+    value = text_of(data, start, end).strip("*<>{}$%_-.").lower()
+    return (start, end) if value and value not in _EXAMPLE_PASSWORDS else None
+
+
+def password_zh(data: Text, start: int, end: int) -> Span | None:
+    """Confirm a password behind its Chinese cue: a sign assigns it, or it looks like a token."""
+    before = bytes(data[max(0, start - 6) : start]).rstrip(b" \t")
+    if before.endswith((b":", b"=", "是".encode(), "为".encode(), "為".encode())):
+        return password(data, start, end)
+    return token(data, start, end)
 
 
 def licence(data: Text, start: int, end: int) -> Span | None:

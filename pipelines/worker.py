@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A local worker process: Beam's, but it says nothing of the text, and ends with its launcher.
+
+Run as `python -m muniment.pipelines.worker` by the launcher. Without the first, what Beam logs of
+an exception would repeat the document that caused it; without the second, the workers of a stopped
+launcher would go on until they next try to reach it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import logging
+import signal
+import sys
+import threading
+
+_PDEATHSIG = 1  # prctl, from linux/prctl.h
+
+
+def main() -> None:
+    """Serve the launcher whose address is in the environment, until it is done."""
+    _end_with_launcher()
+    logging.disable(logging.CRITICAL)
+    sys.excepthook = lambda kind, _error, _trace: _note(kind)
+    threading.excepthook = lambda arguments: _note(arguments.exc_type)
+    faulthandler.enable()  # places only
+    from apache_beam.runners.worker import sdk_worker_main  # noqa: PLC0415  (it logs when loaded)
+
+    sdk_worker_main.main(sys.argv)
+
+
+def _end_with_launcher() -> None:
+    """Ask the system to kill this process when the one that started it is gone, where it can."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _note(kind: type[BaseException]) -> None:
+    """Name the class of an error that nothing caught; units note where theirs happened."""
+    sys.stderr.write(f"{kind.__name__}\n")
+
+
+if __name__ == "__main__":
+    main()
