@@ -11,9 +11,12 @@ from __future__ import annotations
 import ctypes
 import faulthandler
 import logging
+import os
 import signal
 import sys
 import threading
+
+from apache_beam.runners.worker import sdk_worker_main
 
 _PDEATHSIG = 1  # prctl, from linux/prctl.h
 
@@ -21,13 +24,13 @@ _PDEATHSIG = 1  # prctl, from linux/prctl.h
 def main() -> None:
     """Serve the launcher whose address is in the environment, until it is done."""
     _end_with_launcher()
+    faulthandler.enable()  # of a crash: places only
     logging.disable(logging.CRITICAL)
     sys.excepthook = lambda kind, _error, _trace: _note(kind)
     threading.excepthook = lambda arguments: _note(arguments.exc_type)
-    faulthandler.enable()  # places only
-    from apache_beam.runners.worker import sdk_worker_main  # noqa: PLC0415  (it logs when loaded)
-
-    sdk_worker_main.main(sys.argv)
+    # Beam prints the traceback of a failing element; the launcher gets it through the engine.
+    with open(os.devnull, "w") as sys.stderr:
+        sdk_worker_main.main(sys.argv)
 
 
 def _end_with_launcher() -> None:
@@ -38,7 +41,7 @@ def _end_with_launcher() -> None:
 
 def _note(kind: type[BaseException]) -> None:
     """Name the class of an error that nothing caught; units note where theirs happened."""
-    sys.stderr.write(f"{kind.__name__}\n")
+    os.write(2, f"{kind.__name__}\n".encode())
 
 
 if __name__ == "__main__":

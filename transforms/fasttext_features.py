@@ -107,7 +107,7 @@ def parts_buffer(offsets: npt.NDArray[np.int64], maxn: int) -> _I32:
     return np.empty((longest + 1) * (1 + 2 * max(maxn, 0)) + maxn, np.int32)
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, inline="always")
 def word_parts(
     data: _U8,
     start: int,

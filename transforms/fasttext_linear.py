@@ -105,7 +105,7 @@ def _collapse(file: FastTextFile, positive: bytes) -> LinearModel:
     )
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, inline="always")
 def _weigh(
     data: _U8, start: int, stop: int, buckets: _F64, minn: int, maxn: int, parts: _I32
 ) -> tuple[float, int]:

@@ -167,7 +167,7 @@ def _build_tree(counts: list[int]) -> _I32:
     return children
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, inline="always")
 def _find_parts(
     data: _U8,
     start: int,

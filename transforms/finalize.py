@@ -177,7 +177,9 @@ def _keep(
         own = own.set_column(0, FOUND.field("row"), place).cast(FOUND)
         known = annotations.take(pa.array(rows))
         with out.timed("redaction", batch.nbytes):
-            kept = _keep_batch(run, split, batch.take(pa.array(chosen)), known, relations, rows, own)
+            kept = _keep_batch(
+                run, split, batch.take(pa.array(chosen)), known, relations, rows, own
+            )
         yield kept
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..schemas.errors import StageError
+from ..schemas.errors import ModelError, StageError
 from .fasttext_tree import best_labels, load_tree
 from .folding import string_buffers
 from .models import ModelFile, verify_model
@@ -117,7 +117,10 @@ class LanguageModel:
         verify_model(model)
         self.model = model
         self._tree = load_tree(model.path)
-        # A name for each label, `und` behind them: position -1, of a text without a letter.
+        if not {"ja", "zh"} <= set(self._tree.labels):
+            msg = f"model {model.name}: expected `ja` and `zh` among its labels; declare another"
+            raise ModelError(msg)
+        # A name for each label; `und`, of texts without a letter, is behind them.
         names = ["zh" if label in _CHINESE else label for label in self._tree.labels]
         self._names = pa.array([*names, UNDETERMINED])
 
