@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -237,7 +238,7 @@ def verify(folder: Path) -> None:
     faults = verify_release(release)
     if faults:
         for fault in faults[1:]:
-            click.echo(f"error: {fault}", err=True)
+            _say(str(fault))
         raise IntegrityError(str(faults[0]))
     _print_json({"release": release.id, "files": len(release.listed), "verified": True})
 
@@ -299,16 +300,40 @@ def main(arguments: list[str] | None = None) -> int:
         cli.main(arguments, prog_name="muniment", standalone_mode=False)
     except JobError as error:
         for problem in error.problems:
-            click.echo(f"error: {problem}", err=True)
+            _say(problem)
         return error.exit_code
     except MunimentError as error:
-        click.echo(f"error: {error}", err=True)
+        _say(str(error))
         return error.exit_code
     except click.exceptions.Exit as stop:
         return int(stop.exit_code)
     except click.Abort:
         return 130
     except click.ClickException as error:
-        error.show()
+        _say(_usage_problem(error))
         return 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        return 1
+    except OSError as error:
+        _say(f"{error.filename or 'input or output'}: {error.strerror}")
+        return 2
+    except Exception as error:  # noqa: BLE001  (its words may hold document text)
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(frame.filename).name}:{frame.lineno}"
+        _say(f"a defect in muniment: {type(error).__name__} at {place}; please report it")
+        return 1
     return 0
+
+
+def _say(problem: str) -> None:
+    click.echo(f"error: {problem}", err=True)
+
+
+def _usage_problem(error: click.ClickException) -> str:
+    """Return what was wrong with the arguments, in one line."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    hint = f"; see {context.command_path} --help" if context else ""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return f"expected a command{hint}"
+    return " ".join(error.format_message().rstrip(".").split()) + hint

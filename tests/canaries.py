@@ -74,7 +74,9 @@ class Canaries:
 
     def resident(self) -> str:
         """Return a Chinese resident number with a right check digit (ISO 7064)."""
-        body = f"11010119{self._random.randint(60, 99)}0{self._random.randint(1, 9)}1{self._digits(1)}"
+        body = (
+            f"11010119{self._random.randint(60, 99)}0{self._random.randint(1, 9)}1{self._digits(1)}"
+        )
         body += f"{self._digits(3)}"
         total = sum(w * int(c) for w, c in zip(_RESIDENT_WEIGHTS, body, strict=True))
         return self._number(body + "10x98765432"[total % 11].upper())

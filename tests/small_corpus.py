@@ -69,8 +69,7 @@ def write_corpus(folder: Path, *, near_enabled: bool = True, ner: str = "off") -
     ]
     # Copies of opted-out documents under another address: found through their clusters.
     web += [
-        {"text": prose(n), "id": f"c{n}", "url": f"https://copy.example.com/{n}"}
-        for n in (3, 13)
+        {"text": prose(n), "id": f"c{n}", "url": f"https://copy.example.com/{n}"} for n in (3, 13)
     ]
     lines = [json.dumps(record) for record in web]
     broken = ['{"text": "cut off', "[1, 2]", '{"id": "no text"}', '{"text": 7}']

@@ -67,9 +67,7 @@ def test_a_killed_run_is_finished_by_the_next_one(job, undisturbed, tmp_path, st
     end(process)
     assert process.returncode == -signal.SIGKILL
     assert not (tmp_path / "CURRENT").exists()
-    done = {
-        path: path.stat().st_mtime_ns for path in (tmp_path / ".work").glob("*/[0-9]*.json")
-    }
+    done = {path: path.stat().st_mtime_ns for path in (tmp_path / ".work").glob("*/[0-9]*.json")}
     assert done
     again = start(job, tmp_path, "--workers", "1", "--keep-work")
     out, err = again.communicate(timeout=PATIENCE)

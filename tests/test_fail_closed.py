@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from small_corpus import dump_job, edited, prose, write_corpus
 
 from muniment.pipelines.query import connect
 from muniment.pipelines.release import open_release
@@ -27,6 +26,7 @@ from muniment.schemas.job_file import load_job
 from muniment.schemas.reasons import REASON_CODES, Reason
 from muniment.transforms import protect
 from muniment.transforms.pii import Detection
+from small_corpus import dump_job, edited, prose, write_corpus
 
 pytestmark = [pytest.mark.slow, pytest.mark.model]
 
@@ -116,7 +116,8 @@ def test_without_a_failure_the_best_copies_are_kept(tmp_path):
     }
 
 
-def test_a_failure_takes_the_survivor_and_its_copies_but_nothing_else(tmp_path, failing):
+@pytest.mark.usefixtures("failing")
+def test_a_failure_takes_the_survivor_and_its_copies_but_nothing_else(tmp_path):
     job = write_job(tmp_path / "in", CLUSTERS)
     summary = run_job(load_job(job), tmp_path / "out")
     assert fates(tmp_path / "out", CLUSTERS) == {
@@ -125,12 +126,15 @@ def test_a_failure_takes_the_survivor_and_its_copies_but_nothing_else(tmp_path, 
         "third": [FAILED, NEAR, FAILED],
     }
     assert summary["quarantined_by_reason"] == {"stage_error": 6}
-    corpus = connect(open_release(tmp_path / "out"), with_corpus=True).sql("SELECT text FROM corpus")
+    corpus = connect(open_release(tmp_path / "out"), with_corpus=True).sql(
+        "SELECT text FROM corpus"
+    )
     assert not any(MARK in text for (text,) in corpus.fetchall())
 
 
 @pytest.mark.parametrize("copy", [letter(1, marked=True), edited(letter(1, marked=True))])
-def test_the_outcome_does_not_depend_on_where_the_copy_lies(tmp_path, failing, copy):
+@pytest.mark.usefixtures("failing")
+def test_the_outcome_does_not_depend_on_where_the_copy_lies(tmp_path, copy):
     """The copy in the same split as the survivor, or in another one."""
     for number, place in enumerate(("best", "third")):
         texts: dict[str, list[str]] = {name: [] for name in FILES}
@@ -139,7 +143,7 @@ def test_the_outcome_does_not_depend_on_where_the_copy_lies(tmp_path, failing, c
         job = write_job(tmp_path / f"in{number}", texts)
         run_job(load_job(job), tmp_path / f"out{number}")
         found = fates(tmp_path / f"out{number}", texts)
-        assert sum(found.values(), []) == [FAILED, FAILED], place
+        assert [fate for those in found.values() for fate in those] == [FAILED, FAILED], place
 
 
 def test_a_detector_that_breaks_altogether_stops_the_run(tmp_path, monkeypatch):

@@ -123,7 +123,10 @@ def test_a_line_end_counts_as_a_space_and_a_null_as_empty(model: TreeModel) -> N
 def test_a_line_depends_neither_on_its_neighbours_nor_on_the_layout(model: TreeModel) -> None:
     lines = pa.array(["x", None, "the cat", "le chat", "die Katze", "猫"])
     whole = best_labels(model, lines)
-    for found in (best_labels(model, lines[2:5]), best_labels(model, lines[2:5].cast("large_utf8"))):
+    for found in (
+        best_labels(model, lines[2:5]),
+        best_labels(model, lines[2:5].cast("large_utf8")),
+    ):
         np.testing.assert_array_equal(found, np.array(whole)[:, 2:5])
 
 
@@ -154,7 +157,17 @@ def test_any_tree_is_built_as_fasttext_builds_it(
     tmp_path: Path, counts: list[int], minn: int, maxn: int
 ) -> None:
     path = tmp_path / "m.bin"
-    lines = ["", "a", "bc a", "xyz déf 猫", "abc def ghi", "猫猫 猫", "</s> a", "__label__1 bc", "zz"]
+    lines = [
+        "",
+        "a",
+        "bc a",
+        "xyz déf 猫",
+        "abc def ghi",
+        "猫猫 猫",
+        "</s> a",
+        "__label__1 bc",
+        "zz",
+    ]
     for seed in range(3):
         write_model(path, counts, minn=minn, maxn=maxn, seed=seed)
         assert_equal(load_tree(path), Oracle(path), lines)

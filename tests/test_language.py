@@ -5,11 +5,16 @@ from __future__ import annotations
 
 import pickle
 
+import fasttext
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from muniment.schemas.errors import ModelError, StageError
+from muniment.transforms import language
 from muniment.transforms.language import LanguageModel, sample_text
 from muniment.transforms.models import bundled_model
 
@@ -60,7 +65,6 @@ def test_no_texts_give_no_rows_of_the_same_schema(model: LanguageModel) -> None:
 
 
 def test_two_texts_are_two_results(model: LanguageModel) -> None:
-    # fasttext-predict answers a list of exactly two lines with something that unpacks wrongly.
     found = model.identify(pa.array([SENTENCES["fr"], SENTENCES["de"]]))
     assert found["lang"].to_pylist() == ["fr", "de"]
 
@@ -82,6 +86,42 @@ def test_scores_are_rounded_so_that_machines_agree(model: LanguageModel) -> None
     for score in model.identify(pa.array(SENTENCES.values()))["lang_score"].to_pylist():
         assert 0 <= score <= 1
         assert score * 10_000 == pytest.approx(round(score * 10_000), abs=1e-2)
+
+
+def test_labels_and_scores_are_those_of_the_fasttext_library(model: LanguageModel) -> None:
+    library = fasttext.load_model(str(model.model.path))
+    texts = [
+        f"{a}\n{b}" for a in SENTENCES.values() for b in [*SENTENCES.values(), "", "X", "吾輩"]
+    ]
+    found = model.identify(pa.array(texts), sample_chars=80)
+    samples = pc.utf8_lower(sample_text(pa.array(texts), sample_chars=80))
+    for lang, score, sample in zip(*found, samples, strict=True):
+        labels, scores = library.predict(sample.as_py())
+        assert lang.as_py() == labels[0].removeprefix("__label__")
+        assert score.as_py() == pytest.approx(min(scores[0], 1), abs=1.01e-4)
+
+
+def test_chinese_languages_and_han_without_kana_are_zh(model: LanguageModel) -> None:
+    library = fasttext.load_model(str(model.model.path))
+    texts = {"東京都": "ja", "你哋喺邊度呀,我哋而家去食飯": "yue"}
+    assert [library.predict(text)[0][0][len("__label__") :] for text in texts] == [*texts.values()]
+    assert model.identify(pa.array(list(texts)))["lang"].to_pylist() == ["zh", "zh"]
+    assert model.identify(pa.array(["東京都へ"]))["lang"].to_pylist() == ["ja"]
+
+
+def test_a_score_that_is_no_number_stops_the_stage(
+    model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for label, score in ((0, np.nan), (-1, 0.0)):
+        found = np.array([label], np.int32), np.array([score])
+        monkeypatch.setattr(language, "best_labels", lambda *_, found=found: found)
+        with pytest.raises(StageError, match=r"lid\.176"):
+            model.identify(pa.array(["a"]))
+
+
+def test_a_model_without_languages_is_refused() -> None:
+    with pytest.raises(ModelError, match="hierarchical softmax"):
+        LanguageModel(bundled_model("toxicity_en"))
 
 
 def test_a_foreign_header_does_not_decide_a_long_document(model: LanguageModel) -> None:

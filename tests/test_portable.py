@@ -72,9 +72,7 @@ def portable_flags(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[st
             f"--staging_dir={staging}",
             port=jobs,
         ),
-        service(
-            f"{runners}.worker.worker_pool_main", f"--service_port={workers}", port=workers
-        ),
+        service(f"{runners}.worker.worker_pool_main", f"--service_port={workers}", port=workers),
     ):
         yield [
             "--runner=PortableRunner",

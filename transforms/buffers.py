@@ -7,7 +7,6 @@ buffers are on x86-64 and ARM64.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -181,21 +180,27 @@ class CharacterTables(NamedTuple):
     stage2: npt.NDArray[np.uint32]
 
 
-def build_tables(entry: Callable[[int], int]) -> CharacterTables:
-    """Tabulate a function of code points.
+CODE_POINTS = 0x110000
+
+
+def build_tables(entries: npt.NDArray[np.uint32]) -> CharacterTables:
+    """Store a number for every code point in two stages: equal blocks of 256 once.
 
     Args:
-        entry: Code point to a number below 2^32, the same for all unassigned code points.
+        entries: uint32[0x110000], by code point.
 
     Returns:
-        The tables: equal blocks are stored once.
+        The tables.
     """
     blocks: dict[bytes, int] = {}
-    stage1 = np.zeros(0x1100, np.uint16)
-    # Planes 4 to 13 are unassigned, 15 and 16 private use: their blocks equal block 0x400.
-    for high in (*range(0x401), *range(0xE00, 0xE10)):
-        block = np.array([entry(high << 8 | low) for low in range(256)], np.uint32)
-        stage1[high] = blocks.setdefault(block.tobytes(), len(blocks))
-    stage1[0x401:0xE00] = stage1[0x400]
-    stage1[0xE10:] = stage1[0x400]
-    return CharacterTables(stage1, np.frombuffer(b"".join(blocks), np.uint32))
+    rows = entries.reshape(-1, 256)
+    stage1 = [blocks.setdefault(row.tobytes(), len(blocks)) for row in rows]
+    return CharacterTables(np.array(stage1, np.uint16), np.frombuffer(b"".join(blocks), np.uint32))
+
+
+def assigned_characters() -> list[str]:
+    """Return every character that can have a property.
+
+    Planes 4 to 13 hold none, 15 and 16 are private use.
+    """
+    return [chr(code) for code in (*range(0x40000), *range(0xE0000, 0xE1000))]

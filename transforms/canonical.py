@@ -18,8 +18,10 @@ import pyarrow.compute as pc
 from numba import njit
 
 from .buffers import (
+    CODE_POINTS,
     BoolArray,
     CharacterTables,
+    assigned_characters,
     build_tables,
     decode,
     load_tail,
@@ -35,20 +37,20 @@ _UNSURE = 255  # NFC_Quick_Check is No or Maybe; below it, the canonical combini
 @cache
 def _composition_tables() -> CharacterTables:
     """Build the table of combining classes and unsure characters, once per process."""
-    unsure = {chr(code) for code in (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))}  # Jamo
-    for code in range(0x30000):
-        character = chr(code)
+    entries = np.zeros(CODE_POINTS, np.uint32)
+    for character in assigned_characters():
+        if combining := unicodedata.combining(character):
+            entries[ord(character)] = combining
+    entries[0x1161:0x1176] = entries[0x11A8:0x11C3] = _UNSURE  # Jamo
+    for character in assigned_characters():
         parts = unicodedata.decomposition(character)
-        if not parts or parts.startswith("<"):
+        if not parts or parts[0] == "<":
             continue
-        composed = unicodedata.normalize("NFC", character)
-        if composed != character:
-            unsure.add(character)
+        if unicodedata.normalize("NFC", character) != character:
+            entries[ord(character)] = _UNSURE
         elif " " in parts:
-            unsure.add(chr(int(parts.split()[1], 16)))
-    return build_tables(
-        lambda code: _UNSURE if chr(code) in unsure else unicodedata.combining(chr(code))
-    )
+            entries[int(parts.split()[1], 16)] = _UNSURE
+    return build_tables(entries)
 
 
 @njit(cache=True, nogil=True)

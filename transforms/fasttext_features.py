@@ -124,7 +124,7 @@ def word_parts(
         stop: Behind its last byte.
         shape: (number of buckets, shortest part in characters with `<` and `>`, longest part); a
             longest part of 0 is none.
-        out: int32, with room for `parts_capacity(stop - start, longest)` more.
+        out: int32, with room for `longest * (stop - start + 2)` more, as `parts_buffer` has.
         count: How many there are in `out` already.
     """
     bucket, minn, maxn = shape

@@ -68,7 +68,7 @@ class FastTextFile:
         bucket: Number of hash values of parts and word n-grams.
         words: Known words, UTF-8; word i has row i of `inputs`.
         labels: Labels with their prefix, UTF-8; most frequent first.
-        label_counts: int64, occurrences of each label in training.
+        label_counts: Occurrences of each label in training.
         kept: int32[k, 2], (hash value, row after the words) of the features that pruning left;
             None if all buckets have a row.
         inputs: A row for each word, then for each hashed feature.
@@ -82,7 +82,7 @@ class FastTextFile:
     bucket: int
     words: list[bytes]
     labels: list[bytes]
-    label_counts: npt.NDArray[np.int64]
+    label_counts: list[int]
     kept: npt.NDArray[np.int32] | None
     inputs: Matrix
     outputs: Matrix
@@ -132,9 +132,17 @@ def _parse(reader: _Reader) -> FastTextFile:
     magic, version = reader.values("ii")
     dim, *_, word_ngrams, loss, kind, bucket, minn, maxn, _, _ = reader.values("12id")
     size, n_words, n_labels, _, pruned = reader.values("iiiqq")
-    entries = [(reader.word(), *reader.values("qb")) for _ in range(size)]
-    words = [word for word, _, is_label in entries if not is_label]
-    labels = [word for word, _, is_label in entries if is_label]
+    words: list[bytes] = []
+    labels: list[bytes] = []
+    counts: list[int] = []
+    for _ in range(size):
+        word = reader.word()
+        count, is_label = reader.values("qb")
+        if is_label:
+            labels.append(word)
+            counts.append(count)
+        else:
+            words.append(word)
     if (magic, version, kind) != (_MAGIC, _VERSION, _SUPERVISED):
         raise ValueError
     if (len(words), len(labels)) != (n_words, n_labels):
@@ -149,11 +157,22 @@ def _parse(reader: _Reader) -> FastTextFile:
     # A quantised output layer is only written beside a quantised input (`-qout`).
     outputs = _matrix(reader, quantised=bool(reader.values("?")[0]) and quantised)
     expected = n_words + (bucket if kept is None else len(kept))
-    if inputs.rows != expected or not inputs.columns == outputs.columns == dim:
+    if (inputs.rows, outputs.rows) != (expected, n_labels):
         raise ValueError
-    counts = np.array([count for _, count, is_label in entries if is_label], np.int64)
+    if not inputs.columns == outputs.columns == dim:
+        raise ValueError
     return FastTextFile(
-        loss, word_ngrams, minn, maxn, bucket, words, labels, counts, kept, inputs, outputs
+        loss=loss,
+        word_ngrams=word_ngrams,
+        minn=minn,
+        maxn=maxn,
+        bucket=bucket,
+        words=words,
+        labels=labels,
+        label_counts=counts,
+        kept=kept,
+        inputs=inputs,
+        outputs=outputs,
     )
 
 
@@ -176,7 +195,9 @@ def _matrix(reader: _Reader, *, quantised: bool) -> Matrix:
 def _centroids(reader: _Reader) -> tuple[npt.NDArray[np.float32], ...]:
     _, count, width, last = reader.values("4i")
     widths = [width] * (count - 1) + [last]
-    parts = tuple(reader.array("<f4", _CENTROIDS * size).reshape(_CENTROIDS, size) for size in widths)
+    parts = tuple(
+        reader.array("<f4", _CENTROIDS * size).reshape(_CENTROIDS, size) for size in widths
+    )
     _check_finite(*parts)
     return parts
 

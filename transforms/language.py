@@ -2,10 +2,11 @@
 """Identify the language of texts with fastText's lid.176 on a bounded sample.
 
 Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification" (arXiv:1607.01759); the model
-is the published lid.176.ftz, run by `fasttext_tree` at six times the speed of fastText itself,
-which stays the reference that the tests compare with. A sample is enough: half of it from the beginning, half from the
-middle, so that a foreign header or licence note does not decide alone, and so that the cost of a
-document does not grow with its length.
+is the published lid.176.ftz. It is run by `fasttext_tree`, without a Python object a text; the
+fastText library stays a dependency as the reference that the tests compare with, label by label.
+A sample is enough: half of it from the beginning, half from the middle, so that a foreign header or
+licence note does not decide alone, and so that the cost of a document does not grow with its
+length.
 """
 
 from __future__ import annotations
@@ -136,8 +137,9 @@ class LanguageModel:
 
         Returns:
             `lang` (string): ISO 639-1 code where there is one, else ISO 639-3 (`zh` for any
-            Chinese script and language), `und` for a text without a letter; `lang_score` (float32): the model's
-            probability in [0, 1], rounded to 1e-4, 0 for `und`. Both of length n, without nulls.
+            Chinese script and language), `und` for a text without a letter; `lang_score` (float32):
+            the model's probability in [0, 1], rounded to 1e-4, 0 for `und`. Both of length n,
+            without nulls.
 
         Raises:
             StageError: The model gave no label, or a score that is not a number.

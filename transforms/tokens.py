@@ -51,7 +51,16 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
-from .buffers import CharacterTables, build_tables, decode, load, text_buffers, trailing_zeros
+from .buffers import (
+    CODE_POINTS,
+    CharacterTables,
+    assigned_characters,
+    build_tables,
+    decode,
+    load,
+    text_buffers,
+    trailing_zeros,
+)
 from .hashing import sip_round, sip_start
 
 UNICODE_VERSION = unicodedata.unidata_version
@@ -91,27 +100,30 @@ _SINGLE_BLOCKS = (
 )
 
 
-def _entry(code: int) -> int:
-    character = chr(code)
-    category = unicodedata.category(character)
-    if category == "Cf":
-        return _SKIP
-    if category[0] not in "LMN" and character != "_":
-        return _BREAK
+@cache
+def character_tables() -> CharacterTables:
+    """Build the table of classes and foldings, once per process (about 0.1 s)."""
+    entries = np.full(CODE_POINTS, _BREAK, np.uint32)
+    singles = np.zeros(CODE_POINTS, np.bool_)
+    for first, last in _SINGLE_BLOCKS:
+        singles[first : last + 1] = True
+    for character in assigned_characters():
+        category = unicodedata.category(character)
+        code = ord(character)
+        if category == "Cf":
+            entries[code] = _SKIP
+        elif category[0] in "LMN" or character == "_":
+            kind = _MARK if category[0] == "M" else _SINGLE if singles[code] else _WORD
+            entries[code] = _folding(character) << 3 | kind
+    return build_tables(entries)
+
+
+def _folding(character: str) -> int:
+    """Return what to add to a code point to fold it, modulo 2^21."""
     folded = character.casefold()
     if len(folded) != 1:  # full folding needs several characters; lower case is the simple one
         folded = character.lower()
-    delta = (ord(folded) - code) % (1 << 21) if len(folded) == 1 else 0
-    if category[0] == "M":
-        return delta << 3 | _MARK
-    single = any(first <= code <= last for first, last in _SINGLE_BLOCKS)
-    return delta << 3 | (_SINGLE if single else _WORD)
-
-
-@cache
-def character_tables() -> CharacterTables:
-    """Build the table of classes and foldings, once per process (about 0.3 s)."""
-    return build_tables(_entry)
+    return (ord(folded) - ord(character)) % (1 << 21) if len(folded) == 1 else 0
 
 
 @njit(cache=True, nogil=True)

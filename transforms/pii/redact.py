@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ...schemas.errors import JobError
-from .disguise import MARGIN
 from .entities import ENTITIES, ENTITY, Action
 from .shadow import View, fold
 from .spans import Span
@@ -169,6 +168,10 @@ def redact(texts: pa.Array, spans: pa.Table, policy: RedactionPolicy) -> pa.Arra
     mask = np.zeros(len(texts), np.bool_)
     mask[touched] = True
     return pc.replace_with_mask(texts, pa.array(mask), pa.array(out, texts.type))
+
+
+MARGIN = 160
+"""Characters on either side of a placeholder that are searched again: a value with its cue."""
 
 
 class Covered:

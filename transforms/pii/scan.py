@@ -8,7 +8,7 @@ those run, and only their hits meet a check. RE2 is an automaton: no input costs
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -70,10 +70,12 @@ class Found(NamedTuple):
     Args:
         patterns: Numbers of the patterns that occur, ascending.
         disguised: Whether a disguise of several characters occurs.
+        sets: Numbers of the sets whose members these are; no part of the text hits any other.
     """
 
     patterns: list[int]
     disguised: bool
+    sets: tuple[int, ...] = ()
 
 
 NOTHING = Found([], disguised=False)
@@ -174,7 +176,7 @@ class Scanner:
     def __init__(self, patterns: Sequence[Pattern]) -> None:
         problems = []
         self._compiled: list[_Compiled] = []
-        gates: list[bytes] = []
+        relaxed: list[bytes] = []
         for pattern in patterns:
             raw = pattern.regex.encode()
             try:
@@ -185,7 +187,7 @@ class Scanner:
                     "no back-reference), got one that RE2 refuses: rewrite it"
                 )
                 continue
-            gates.append(_relaxed(pattern.regex))
+            relaxed.append(_relaxed(pattern.regex))
             # A cue of its own, or a country code, outweighs the word before the number.
             guarded = pattern.entity in _GUARDED and not pattern.detector.endswith(
                 ("cue", ":label", ":international")
@@ -194,17 +196,22 @@ class Scanner:
             self._compiled.append(_Compiled(pattern, regexp, min(regexp.groups, 1), guarded, more))
         if problems:
             raise JobError(sorted(problems))
+        # Rows of one expression (public and reserved addresses) share a gate.
+        gates = list(dict.fromkeys(relaxed))
+        self._rows = [[i for i, own in enumerate(relaxed) if own == gate] for gate in gates]
+        self._triggers = len(gates)
         gates += [_relaxed(trigger) for trigger in TRIGGERS]
+        self._rows += [[] for _ in TRIGGERS]
         self._sets = [
-            (first, _set_of(gates[first : first + SET_SIZE]))
-            for first in range(0, len(gates), SET_SIZE)
+            _set_of(gates[first : first + SET_SIZE]) for first in range(0, len(gates), SET_SIZE)
         ]
 
-    def which(self, text: memoryview) -> Found:
+    def which(self, text: memoryview, sets: Collection[int] | None = None) -> Found:
         """Say which patterns occur in a text.
 
         Args:
             text: Shadow bytes.
+            sets: Numbers of the sets to ask; None for all.
 
         Returns:
             Their numbers, ascending, and whether a disguise of several characters occurs.
@@ -213,16 +220,19 @@ class Scanner:
             DetectorCapError: An automaton ran out of memory.
         """
         found: list[int] = []
-        for first, gate in self._sets:
-            numbers = gate.Match(text)
+        asked = range(len(self._sets)) if sets is None else sets
+        hit = []
+        for one in asked:
+            numbers = self._sets[one].Match(text)
             if not numbers or 0 not in numbers:
                 raise DetectorCapError
             if len(numbers) > 1:
-                found += [first + number - 1 for number in numbers if number]
+                hit.append(one)
+                found += [one * SET_SIZE + number - 1 for number in numbers if number]
         if not found:
             return NOTHING
-        patterns = sorted(number for number in found if number < len(self._compiled))
-        return Found(patterns, len(patterns) < len(found))
+        patterns = [row for gate in found for row in self._rows[gate]]
+        return Found(sorted(patterns), any(gate >= self._triggers for gate in found), tuple(hit))
 
     def suspects(
         self, data: memoryview, offsets: Sequence[int]
@@ -251,7 +261,7 @@ class Scanner:
                         yield row, found
                 elif found is not NOTHING:
                     for one in range(row, last):
-                        own = self.which(data[offsets[one] : offsets[one + 1]])
+                        own = self.which(data[offsets[one] : offsets[one + 1]], found.sets)
                         if own is not NOTHING:
                             yield one, own
             except DetectorCapError:

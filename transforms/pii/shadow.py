@@ -193,7 +193,7 @@ def _fold(
     pool: U8,
     look: npt.NDArray[np.bool_],
     out: U8,
-    starts: I32,
+    starts: I32 | None,
 ) -> int:
     """Fold one document; return the number of shadow bytes written (starts gets one more)."""
     i, n, char = begin, 0, 0
@@ -207,9 +207,21 @@ def _fold(
             elif not _joins(lead):
                 latin, foreign = False, False
             out[n] = lead
-            starts[n] = char
+            if starts is not None:
+                starts[n] = char
             n += 1
             i += 1
+            char += 1
+            continue
+        if 0xE4 <= lead <= 0xE9:
+            # U+4000 to U+9FFF: Han, which never folds.
+            latin, foreign = False, False
+            for k in range(3):
+                out[n + k] = data[i + k]
+                if starts is not None:
+                    starts[n + k] = char
+            n += 3
+            i += 3
             char += 1
             continue
         code, size = _decode(data, i)
@@ -229,16 +241,19 @@ def _fold(
         if replaced:
             for k in range(count[code]):
                 out[n] = pool[first[code] + k]
-                starts[n] = char
+                if starts is not None:
+                    starts[n] = char
                 n += 1
         else:
             for k in range(size):
                 out[n] = data[i + k]
-                starts[n] = char
+                if starts is not None:
+                    starts[n] = char
                 n += 1
         i += size
         char += 1
-    starts[n] = char
+    if starts is not None:
+        starts[n] = char
     return n
 
 
@@ -247,6 +262,15 @@ def _room(data: U8, begin: int, end: int, count: I32) -> int:
     """Return an upper bound of the shadow's size in bytes."""
     room, i = 0, begin
     while i < end:
+        lead = data[i]
+        if lead < 0x80:
+            room += 1
+            i += 1
+            continue
+        if 0xE4 <= lead <= 0xE9:
+            room += 3
+            i += 3
+            continue
         code, size = _decode(data, i)
         grown = count[code] if code < count.shape[0] else 0
         room += max(grown, size)
@@ -271,15 +295,10 @@ def _fold_all(
     out = np.empty(total, np.uint8)
     ends = np.zeros(len(flags) + 1, np.int64)
     n = 0
-    longest = 0
-    for row in range(len(flags)):
-        if flags[row]:
-            longest = max(longest, _room(data, offsets[row], offsets[row + 1], count))
-    starts = np.empty(longest + 1, np.int32)
     for row in range(len(flags)):
         begin, end = offsets[row], offsets[row + 1]
         if flags[row]:
-            n += _fold(data, begin, end, first, count, pool, look, out[n:], starts)
+            n += _fold(data, begin, end, first, count, pool, look, out[n:], None)
         else:
             out[n : n + end - begin] = data[begin:end]
             n += end - begin

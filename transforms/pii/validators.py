@@ -15,7 +15,7 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from datetime import date
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 
 import re2
 from stdnum import luhn
@@ -172,25 +172,20 @@ def iban(data: Text, start: int, end: int) -> Span | None:
     return (start, stop) if int(number) % 97 == 1 else None
 
 
-def _ip(data: Text, start: int, end: int) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(text_of(data, start, end))
-    except ValueError:
-        return None
-
-
 _VERSION_BEFORE = re2.compile(
-    r"(?:(?:\A|[^0-9a-z])(?:versions?|vers?|v|releases?|revisions?|revs?|builds?|firmware|kernel|"
-    r"sections?|sec|chapters?|chap|§)(?:\s(?:is|no|nr|number))?[.:#]?|,v|[<>=~]=|版本|版|第)\s{0,3}\z"
+    r"(?i:(?:\A|[^0-9a-z])(?:versions?|vers?|v|releases?|revisions?|revs?|builds?|firmware|kernel|"
+    r"sections?|sec|chapters?|chap|§)(?:\s(?:is|no|nr|number))?[.:#]?|,v|[<>=~]=|版本|版|第)"
+    r"\s{0,3}\z".encode()
 )
 """What stands before the number of a version, a CVS revision, a section or a chapter."""
 _IP_BEFORE = re2.compile(
-    r"(?:\A|[^a-z])(?:ip(?:v4|s)?|addr(?:ess)?|hosts?|hostname|servers?|nameservers?|dns|from|ping|"
-    r"gateway|router?|subnet|netmask|inet|proxy|login|clients?|peer)(?:[^a-z]|\z)|://|地址|登录"
+    r"(?i:(?:\A|[^a-z])(?:ip(?:v4|s)?|addr(?:ess)?|hosts?|hostname|servers?|nameservers?|dns|from|"
+    r"ping|gateway|router?|subnet|netmask|inet|proxy|login|clients?|peer)(?:[^a-z]|\z))|"
+    r"://|地址|登录".encode()
 )
 """Words near an IP address. They are whole words: "script" and "telist_ips.t" say nothing."""
 
-_HEADING_AFTER = re2.compile(r"\A(?:\.? +\pL|\.[^0-9])")
+_HEADING_AFTER = re2.compile(rb"\A(?:\.? +\pL|\.[^0-9])")
 
 
 _VERSION_TOP, _HEADING_TOP = 16, 32
@@ -198,29 +193,40 @@ _VERSION_TOP, _HEADING_TOP = 16, 32
 sections of handbooks reach 15."""
 
 
+@lru_cache(maxsize=4_096)
+def _is_public(value: str) -> bool | None:
+    """Whether an address is globally reachable (IANA registries); None: it is no address."""
+    try:
+        return ipaddress.ip_address(value).is_global
+    except ValueError:
+        return None
+
+
 def _ipv4(data: Text, start: int, end: int, *, public: bool) -> Span | None:
+    value = text_of(data, start, end)
+    if _is_public(value) is not public:
+        return None
     # A dot and a digit on either side: a longer dotted number, so no address.
     if start >= 2 and data[start - 1] == 46 and 48 <= data[start - 2] <= 57:
         return None
     if end + 1 < len(data) and data[end] == 46 and 48 <= data[end + 1] <= 57:
         return None
-    before = text_of(data, max(0, start - 40), start).lower()
+    before = data[max(0, start - 40) : start]
     if _VERSION_BEFORE.search(before) is not None:
         return None
-    octets = [int(part) for part in bytes(data[start:end]).split(b".")]
+    octets = [int(part) for part in value.split(".")]
+    top = max(octets)
+    if top >= _HEADING_TOP or octets[0] == 10:
+        return start, end
     # The shape of section and version numbers ("Policy 3.6.1.1"): only where a word on the line
     # says IP. Of all addresses one in 65,000 is like that. 10/8 is private and never replaced.
-    top = max(octets)
-    if top < _VERSION_TOP and octets[0] != 10 and len(set(octets)) > 1:
-        line = before.rpartition("\n")[2]
+    if top < _VERSION_TOP and len(set(octets)) > 1:
+        line = bytes(before).rpartition(b"\n")[2]
         if _IP_BEFORE.search(line) is None:
             return None
-    if top < _HEADING_TOP and octets[0] != 10 and (start == 0 or data[start - 1] == 10):
-        # "12.2.2.3. Creating the Container"
-        if _HEADING_AFTER.search(text_of(data, end, end + 8)) is not None:
-            return None
-    address = _ip(data, start, end)
-    return (start, end) if address is not None and address.is_global is public else None
+    # "12.2.2.3. Creating the Container"
+    heads = start == 0 or data[start - 1] == 10
+    return None if heads and _HEADING_AFTER.search(data[end : end + 8]) else (start, end)
 
 
 def _ipv6(data: Text, start: int, end: int, *, public: bool) -> Span | None:
@@ -229,8 +235,7 @@ def _ipv6(data: Text, start: int, end: int, *, public: bool) -> Span | None:
         return None  # A piece of a longer fingerprint.
     if not any(48 <= byte <= 57 for byte in value) or sum(map(bool, value.split(b":"))) < 3:
         return None
-    address = _ip(data, start, end)
-    return (start, end) if address is not None and address.is_global is public else None
+    return (start, end) if _is_public(text_of(data, start, end)) is public else None
 
 
 ipv4_public = partial(_ipv4, public=True)
