@@ -46,9 +46,7 @@ class Sets:
         sizes = np.diff(self.offsets)[rows]
         offsets = np.append(0, np.cumsum(sizes))
         within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], sizes)
-        return Sets(
-            offsets, self.values[np.repeat(self.offsets[rows], sizes) + within], self.kinds
-        )
+        return Sets(offsets, self.values[np.repeat(self.offsets[rows], sizes) + within], self.kinds)
 
 
 def number_shingles(offsets: Ints, hashes: npt.NDArray[np.uint64]) -> Sets:
@@ -205,7 +203,7 @@ def bucket_pairs(buckets: npt.NDArray[np.generic]) -> tuple[Ints, Ints]:
     for band in range(buckets.shape[1]):
         order = np.argsort(buckets[:, band], kind="stable")
         bucket = buckets[order, band]
-        first = np.append(True, bucket[1:] != bucket[:-1])[:n]  # noqa: FBT003
+        first = np.append(True, bucket[1:] != bucket[:-1])[:n]
         codes = np.union1d(codes, _bucket_pairs(order, first, n))
     return codes // max(n, 1), codes % max(n, 1)
 

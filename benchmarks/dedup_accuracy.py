@@ -18,109 +18,44 @@ datatrove   the same of what datatrove keeps, with `--datatrove` and its Python.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from all_pairs import (
     CLASSES,
     Ints,
-    Sets,
     Truth,
     all_pairs,
     best_kept,
     bucket_pairs,
     by_class,
-    number_shingles,
     pair_jaccard,
 )
 from corpus_job import KEY_FILE, BenchmarkError, Corpus, first_rows, open_corpus
 from dedup_vs_datatrove import run_datatrove, same_folder
+from distinct_texts import NEAR, Texts, key_named, read_texts, sets_of
 from end_to_end import Settings, parser_of, run_job
 
 from muniment.pipelines.query import connect
 from muniment.pipelines.release import open_release
-from muniment.schemas.job import NearDuplicates
 from muniment.transforms.bands import band_hashes, choose_bands, star_edges
-from muniment.transforms.canonical import canonical_text
 from muniment.transforms.components import connect as connect_edges
 from muniment.transforms.keys import load_key
-from muniment.transforms.minhash import shingle_hashes, sign
+from muniment.transforms.minhash import sign
 
-NEAR = NearDuplicates()
 BANDS, ROWS = choose_bands(
     NEAR.threshold, NEAR.num_perm, NEAR.false_positive_weight, 1.0 - NEAR.false_positive_weight
 )
 Buckets = npt.NDArray[np.uint64]
-
-
-@dataclass(frozen=True)
-class Texts:
-    """What was read, and its distinct texts.
-
-    Args:
-        ids: Each document's `id`, or an empty string.
-        place: Number of a document by (sha256 of its file, row group << 32 | row).
-        text: int64[documents], which distinct text each document has.
-        distinct: The distinct texts, normalised as for exact duplicates.
-        sets: Their shingle sets.
-    """
-
-    ids: list[str]
-    place: dict[tuple[bytes, int], int]
-    text: Ints
-    distinct: pa.Array
-    sets: Sets
-
-
-def read_texts(corpus: Corpus) -> Texts:
-    """Read every document of a corpus and shingle the distinct texts."""
-    ids: list[str] = []
-    place: dict[tuple[bytes, int], int] = {}
-    texts = []
-    for path in _paths(corpus):
-        file = pq.ParquetFile(path)
-        digest = hashlib.sha256(path.read_bytes()).digest()
-        columns = [name for name in ("text", "id") if name in file.schema_arrow.names]
-        for group in range(file.num_row_groups):
-            table = file.read_row_group(group, columns=columns)
-            for row in range(table.num_rows):
-                place[digest, group << 32 | row] = len(place)
-            names = table["id"].to_pylist() if "id" in columns else [""] * table.num_rows
-            ids += names
-            texts.append(canonical_text(table["text"].combine_chunks()))
-    coded = pa.chunked_array(texts).combine_chunks().dictionary_encode()
-    number = coded.indices.to_numpy().astype(np.int64)
-    return Texts(ids, place, number, coded.dictionary, sets_of(coded.dictionary))
-
-
-def sets_of(texts: pa.Array) -> Sets:
-    """Return the shingle sets of some texts, under a key of no importance."""
-    return number_shingles(
-        *shingle_hashes(texts, shingle_size=NEAR.shingle_size, key=_key(b"truth"))
-    )
-
-
-def _key(name: bytes) -> bytes:
-    return hashlib.blake2b(name, digest_size=16).digest()
-
-
-def _paths(corpus: Corpus) -> Iterator[Path]:
-    for source in corpus.sources:
-        for pattern in source["paths"]:
-            yield from sorted(corpus.folder.glob(pattern))
 
 
 def wilson(hits: int, n: int, z: float = 1.96) -> list[float]:
@@ -165,7 +100,7 @@ def against_truth(truth: Truth, proposed: Sequence[npt.NDArray[np.float64]]) -> 
             "recall": round(recall, 5),
             "interval": wilson(int(found[number]), pairs * keys),
             "s_curve": round(expected, 5),
-            "points_off": round(100 * (recall - expected), 2),
+            "points_off": round(100 * (recall - expected), 2) + 0.0,  # no minus zero
             "standard_error_points": round(100 * float(recalls.std(ddof=1)) / math.sqrt(keys), 2)
             if keys > 1
             else None,
@@ -215,7 +150,7 @@ def measure_muniment(texts: Texts, truth: Truth, keys: int) -> dict[str, Any]:
     """Measure which pairs muniment's bands propose, and which its components bring together."""
     proposed, together = [], 0
     for number in range(keys):
-        key = _key(b"%d" % number)
+        key = key_named(b"%d" % number)
         rows, buckets = bands_of(texts, key)
         a, b = bucket_pairs(buckets)
         proposed.append(pair_jaccard(texts.sets, rows[a], rows[b]))
@@ -235,18 +170,18 @@ def measure_datasketch(texts: Texts, documents: int) -> dict[str, Any]:
         texts: What was read.
         documents: Of how many distinct texts, the first ones: it is slow.
     """
-    import datasketch  # noqa: PLC0415  (slow to import)
+    import datasketch
 
     rows = np.flatnonzero(np.diff(texts.sets.offsets))[:documents]
     sets = texts.sets.take(rows)
     started = time.perf_counter()
     index = datasketch.MinHashLSH(num_perm=NEAR.num_perm, params=(BANDS, ROWS))
     signatures = []
-    raw = sets.values.astype("<u8").view("S8")  # a number stands for its shingle
     for number in range(len(sets)):
         signature = datasketch.MinHash(num_perm=NEAR.num_perm, seed=NEAR.seed)
-        shingles = raw[sets.offsets[number] : sets.offsets[number + 1]]
-        signature.update_batch([value.ljust(8, b"\0") for value in shingles.tolist()])
+        shingles = sets.values[sets.offsets[number] : sets.offsets[number + 1]].tolist()
+        # A number stands for its shingle; datasketch hashes it by its default, SHA-1.
+        signature.update_batch([value.to_bytes(8, "little") for value in shingles])
         index.insert(number, signature)
         signatures.append(signature)
     pairs = [
@@ -392,6 +327,9 @@ def measure(
     started = time.perf_counter()
     truth = all_pairs(texts.sets, BANDS, ROWS, NEAR.threshold)
     seconds = time.perf_counter() - started
+    proposals = {"muniment": measure_muniment(texts, truth, keys)}
+    if datasketch_documents:
+        proposals["datasketch"] = measure_datasketch(texts, datasketch_documents)
     report = {
         "corpus": corpus.name,
         "documents": len(texts.text),
@@ -406,11 +344,9 @@ def measure(
             "pairs_that_share_a_shingle": int(truth.count.sum()),
             "pairs_at_threshold": len(truth.jaccard),
         },
-        "proposals": {"muniment": measure_muniment(texts, truth, keys)},
+        "proposals": proposals,
+        "job": measure_job(texts, truth, corpus, work),
     }
-    if datasketch_documents:
-        report["proposals"]["datasketch"] = measure_datasketch(texts, datasketch_documents)
-    report["job"] = measure_job(texts, truth, corpus, work)
     if datatrove:
         report["datatrove"] = measure_datatrove(texts, truth, corpus, datatrove, work)
     return report

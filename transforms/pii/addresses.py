@@ -167,7 +167,7 @@ def _address_cue(data: Text, start: int, end: int) -> Span | None:
     name = words[1].lower() if len(words) > 1 else ""
     if not name or name in _NO_NAME or name in _MEASURES:
         return None
-    hexadecimal = all(len(word) <= 2 for word in words[:4])
+    hexadecimal = len(words) >= 4 and all(len(word) <= 2 for word in words[:4])
     return None if hexadecimal else (start, end)
 
 

@@ -21,6 +21,8 @@ LIST = Path(__file__).with_name("person_names.txt")
 # Forms of address: whoever follows in capitals is a person.
 _ADDRESS = "mr mrs ms miss mx dr prof sir dj mc pm vj sgt sen gov rev feat ft featuring"
 _ADDRESS_LONG = "pastor president senator uncle auntie aunt captain"
+# Whoever is greeted by a listed name is a person, even if the name is also a word.
+_GREETING = "hi hey hello dear thanks thx cheers"
 # A capitalised word after a given name that makes it a place, a firm or a title.
 _NOT_PERSON = frozenset(
     (
@@ -46,6 +48,7 @@ _SURNAMES = _regex(
 )
 _SHOUTED = _regex(r"(?:[ ]\p{Lu}['’]?\p{Lu}[\p{Lu}'’-]*\b){1,2}")
 _ADDRESSED = _regex(r"[ ]?\.?[ ](\p{Lu}\p{L}+(?:[ ]\p{Lu}[\p{L}'’-]+)?)")
+_GREETED = _regex(r"[ ]?,?[ ](\p{L}+)")
 _HASHTAG = _regex(r"#(\p{L}{4,40})")
 
 
@@ -67,12 +70,15 @@ class NameList:
                 parts.setdefault(section, set()).update(line.split())
         frequent = parts["lower"] | parts["sure"]
         self.given = frequent | parts["clear"]
+        self.ambiguous = parts["ambiguous"]
         self.family = parts["family"] | parts["surname"] | self.given
         # One look-up a word decides; the kind says what else must hold.
         kinds = {name.capitalize(): "ambiguous" for name in parts["ambiguous"]}
         kinds |= {name.capitalize(): "name" for name in self.given | parts["surname"]}
         kinds |= {name.upper(): "shouted" for name in frequent if len(name) > 2}
         kinds |= dict.fromkeys(parts["lower"], "whispered")
+        for word in _GREETING.split():
+            kinds |= dict.fromkeys((word, word.capitalize(), word.upper()), "greeting")
         for word in (*_ADDRESS.split(), *_ADDRESS_LONG.split()):
             kinds[word.capitalize()] = "address"
         kinds |= {word.upper(): "address" for word in _ADDRESS.split()}
@@ -109,23 +115,29 @@ def given_names(text: str) -> Iterator[tuple[int, int]]:
         yield from _hashtags(text, known)
 
 
-def _name_at(
-    text: str, start: int, end: int, kind: str, known: NameList
-) -> tuple[int, int] | None:
+def _name_at(text: str, start: int, end: int, kind: str, known: NameList) -> tuple[int, int] | None:
     """Return the name that begins at a listed word, or None if its surroundings forbid it."""
     before, after = text[start - 1 : start], text[end : end + 1]
     # Part of a path, an address, an identifier or markup.
-    if before in tuple("@/\\_&=<%$+#") or (after and after in "@/\\_=(") or text[end : end + 3] == "://":
+    if (
+        before in tuple("@/\\_&=<%$+#")
+        or (after and after in "@/\\_=(")
+        or text[end : end + 3] == "://"
+    ):
         return None
-    if (after == "." and text[end + 1 : end + 2].isalnum()) or (before == "." and text[start - 2 : start - 1].isalnum()):
+    if (after == "." and text[end + 1 : end + 2].isalnum()) or (
+        before == "." and text[start - 2 : start - 1].isalnum()
+    ):
         return None
     if kind == "address":
         named = _ADDRESSED.match(text, end)
         return None if named is None else named.span(1)
+    if kind == "greeting":
+        return _greeted(text, end, known)
     if kind == "whispered":
-        if before == "-" or after == "-":
+        if "-" in text[max(0, start - 1) : end + 1]:
             return None
-        follower = _WORD.match(text, end + 1) if after == " " else None
+        follower = _WORD.match(text, end + 1) if text[end : end + 1] == " " else None
         if follower is not None and follower.group() in known.family:
             end = follower.end()
         return start, end
@@ -141,6 +153,30 @@ def _name_at(
         if text[start:end].endswith(("'s", "\u2019s")):
             end -= 2
     return start, end
+
+
+def _inside(text: str, start: int, end: int) -> bool:
+    """Whether a word is part of a path, an address, an identifier or markup."""
+    before, after = text[max(0, start - 1) : start], text[end : end + 2]
+    if before and before in "@/\\_&=<%$+#":
+        return True
+    if before == "." and text[max(0, start - 2) : start - 1].isalnum():
+        return True
+    if not after:
+        return False
+    return after[0] in "@/\\_=(" or (after[0] == "." and after[1:].isalnum())
+
+
+def _greeted(text: str, end: int, known: NameList) -> tuple[int, int] | None:
+    """Return the listed name after a greeting; a name that is also a word only in capitals."""
+    match = _GREETED.match(text, end)
+    if match is None:
+        return None
+    name = match.group(1)
+    if name.lower() in known.given or (name.istitle() and name.lower() in known.ambiguous):
+        start, stop = match.span(1)
+        return start, stop
+    return None
 
 
 def _hashtags(text: str, known: NameList) -> Iterator[tuple[int, int]]:

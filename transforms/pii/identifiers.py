@@ -12,7 +12,7 @@ _PHONE_CUE = (
     r"(?i:\b(?:(?:tele)?phone|tel|mobile|mob|cell(?:ular)?|fax|call(?:ing|ed)?|dial|whatsapp|sms|"
     r"text(?:ed)?\s(?:me|us|him|her|them|back|at|on|to|your|my)\b|hotline|ring|reach(?:ed)?|"
     r"contact|answering|answer|voicemail|landline|"
-    r"office(?:\s(?:tel|phone|number|no|at|on|is)\b|\s{0,2}[:#])|"
+    r"office(?:\s(?:tel|phone|number|no|at|on)\b|\s{0,2}[:#])|"
     r"t[ée]l[ée]phone|t[ée]l|portable|telefon|handy|mobil|telefonnummer|rufnummer|"
     r"tel[eé]fono|m[oó]vil|telefone|telefono|cellulare)(?:s|\b)"
     r"(?:\s?(?:number|num|no|nr|line))?"

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 import re2
 
 from ...schemas.errors import ModelError
-from .givennames import given_names
+from .givennames import given_names, holds_name
 from .lac import LacModel
 from .places import COUNTRY
 from .redact import PLACEHOLDER
@@ -138,10 +138,12 @@ class SpacyRecogniser:
         out: list[list[tuple[int, int, str]]] = []
         parts: list[tuple[int, int, str]] = []
         for number, piece in enumerate(pieces):
+            read = _quiet(piece)
             # Written in small letters throughout, names are invisible to a model trained on news.
-            read = _titled(piece) if piece.islower() else piece
+            if piece.islower():
+                read = _titled(read)
             found = [(*match.span(), "LOCATION") for match in COUNTRY.finditer(piece)]
-            found += [(start, end, "PERSON") for start, end in given_names(read)]
+            found += [(start, end, "PERSON") for start, end in given_names(piece)]
             out.append(found)
             parts += [(number, start, read[start:end]) for start, end in _worth_reading(read)]
         documents = self._nlp.pipe((part for _, _, part in parts), batch_size=64)
@@ -151,11 +153,40 @@ class SpacyRecogniser:
                 if label is None:
                     continue
                 start, end = _trim(part, entity.start_char, entity.end_char)
-                if start < end and _plausible(part[start:end], label):
+                written = pieces[number][offset + start : offset + end]
+                if start < end and _plausible(written, label):
                     if label == "PERSON":
                         start = _with_title(part, start)
                     out[number].append((offset + start, offset + end, label))
-        return out
+        return [_merged(found) for found in out]
+
+
+# Web addresses, handles and retweet marks: no names, and the model errs on the words around them.
+_NOISE = _regex(r"https?://\S+|\bRT(?: @ ?\w+)?\b|\B@\w+|^@ \w+")
+
+
+def _quiet(text: str) -> str:
+    """Blank what is noise to the model; offsets stay as they are."""
+    if "@" not in text and "://" not in text and "RT" not in text:
+        return text
+    out, done = [], 0
+    for match in _NOISE.finditer(text):
+        start, end = match.span()
+        out += [text[done:start], " " * (end - start)]
+        done = end
+    return "".join([*out, text[done:]])
+
+
+def _merged(found: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+    """Join overlapping persons into one span; the other spans stay as they are."""
+    out = [span for span in found if span[2] != "PERSON"]
+    joined: list[tuple[int, int, str]] = []
+    for start, end, label in sorted(span for span in found if span[2] == "PERSON"):
+        if joined and start < joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]), label)
+        else:
+            joined.append((start, end, label))
+    return out + joined
 
 
 _SENTENCE_END = _regex(r"[.!?][\"')\]]*\s+|\n+")
@@ -230,10 +261,19 @@ def _trim(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _plausible(value: str, label: str) -> bool:
-    """Whether an entity can be a name: it has a letter, and a person's has no digit, @ or slash."""
+    """Whether an entity can be a name, as it is written.
+
+    It has a letter; a person's has no digit, @ or slash, and a capital unless a word of it is on
+    the list of names (of the persons that the model sees in a manual, 36 % are commands such as
+    `dpkg`, all of them in small letters).
+    """
     if len(value) < 2 or not any(char.isalpha() for char in value):
         return False
-    return label != "PERSON" or not any(char.isdigit() or char in "@/\\_<>{}=#" for char in value)
+    if label != "PERSON":
+        return True
+    if any(char.isdigit() or char in "@/\\_<>{}=#" for char in value):
+        return False
+    return not value.islower() or holds_name(value)
 
 
 class PiiModels:
