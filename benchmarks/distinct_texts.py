@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from all_pairs import Ints, Sets, number_shingles
-from corpus_job import Corpus
+from corpus_job import BenchmarkError, Corpus
 
 from muniment.schemas.job import NearDuplicates
 from muniment.transforms.canonical import canonical_text
@@ -42,7 +42,11 @@ class Texts:
 
 
 def read_texts(corpus: Corpus) -> Texts:
-    """Read every document of a corpus and shingle the distinct texts."""
+    """Read every document of a corpus and shingle the distinct texts.
+
+    Raises:
+        BenchmarkError: Two of its files are equal, so their documents cannot be told apart.
+    """
     ids: list[str] = []
     place: dict[tuple[bytes, int], int] = {}
     texts = []
@@ -57,6 +61,8 @@ def read_texts(corpus: Corpus) -> Texts:
             names = table["id"].to_pylist() if "id" in columns else [""] * table.num_rows
             ids += names
             texts.append(canonical_text(table["text"].combine_chunks()))
+    if len(place) < len(ids):
+        raise BenchmarkError(f"corpus {corpus.name}: expected different files, two are equal")
     coded = pa.chunked_array(texts).combine_chunks().dictionary_encode()
     number = coded.indices.to_numpy().astype(np.int64)
     return Texts(ids, place, number, coded.dictionary, sets_of(coded.dictionary))

@@ -121,9 +121,7 @@ def megabytes(texts: pa.Array) -> float:
 def search(texts: pa.Array, langs: pa.Array, **options: Any) -> int:
     """Detect batch by batch; return the number of spans."""
     return sum(
-        detect(
-            texts.slice(at, BATCH), langs.slice(at, BATCH), key=KEY, **options
-        ).spans.num_rows
+        detect(texts.slice(at, BATCH), langs.slice(at, BATCH), key=KEY, **options).spans.num_rows
         for at in range(0, len(texts), BATCH)
     )
 
@@ -150,7 +148,9 @@ def rate(size: float, seconds: float) -> float:
 
 def sample(texts: pa.Array, langs: pa.Array, limit: float) -> pa.Array:
     """Return English texts spread evenly over the corpus, `limit` megabytes or a little less."""
-    english = texts.filter(pc.fill_null(pc.equal(pc.utf8_slice_codeunits(langs, 0, 2), "en"), False))
+    english = texts.filter(
+        pc.fill_null(pc.equal(pc.utf8_slice_codeunits(langs, 0, 2), "en"), False)
+    )
     step = max(1, int(megabytes(english) / limit))
     spread = english.take(pa.array(range(0, len(english), step)))
     sizes = pc.cumulative_sum(pc.cast(pc.binary_length(spread), pa.int64()))

@@ -226,7 +226,13 @@ def test_a_whole_measurement(cache: Path, tmp_path: Path, monkeypatch: pytest.Mo
         return None, {"tool": "stand-in"}
 
     monkeypatch.setattr(dedup_accuracy, "run_datatrove", keep_first_forty)
-    report = measure(open_corpus(cache, "mail"), tmp_path, 2, 20, Path("python"))
+    report = measure(
+        open_corpus(cache, "mail"),
+        tmp_path,
+        keys=2,
+        datasketch_documents=20,
+        datatrove=Path("python"),
+    )
     job = report["job"]
     assert report["documents"] == 51
     assert report["truth"]["pairs_at_threshold"] == 8

@@ -271,7 +271,9 @@ _UK_AREAS = frozenset(
     SN SO SP SR SS ST SW SY TA TD TF TN TQ TR TS TW UB W WA WC WD WF WN WR WS WV YO ZE GIR""".split()
 )
 """Postcode areas (Royal Mail, Postcode Address File; the Crown dependencies included)."""
-_UK_LETTERED = re2.compile(r"\A(?:E1W|N1[CP]|NW1W|SE1P|SW1[A-Z]|W1[A-Z]|EC[1-4][A-Z]|WC[12][A-Z])\z")
+_UK_LETTERED = re2.compile(
+    r"\A(?:E1W|N1[CP]|NW1W|SE1P|SW1[A-Z]|W1[A-Z]|EC[1-4][A-Z]|WC[12][A-Z])\z"
+)
 """The districts whose number has a letter behind it, all in London."""
 
 

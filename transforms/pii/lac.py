@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import re2
 
+from .chinese_names import chinese_person
+
 MAX_SENTENCE = 256
 """Characters in a sentence; longer ones are cut. LAC was trained on sentences far shorter."""
 BATCH_CELLS = 4_096
@@ -93,8 +95,15 @@ class LacModel:
                 batch = group[first : first + step]
                 for sentence, tags in zip(batch, self._tag(batch, length), strict=True):
                     for begin, end, label in self._entities(tags):
+                        name = (
+                            chinese_person(sentence, begin, end)
+                            if label == "PERSON"
+                            else (begin, end)
+                        )
+                        if name is None:
+                            continue
                         for number, start in places[sentence]:
-                            out[number].append((start + begin, start + end, label))
+                            out[number].append((start + name[0], start + name[1], label))
         return [sorted(found) for found in out]
 
     def _tag(self, batch: Sequence[str], length: int) -> npt.NDArray[np.int64]:

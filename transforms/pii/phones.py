@@ -64,7 +64,9 @@ def _amid_numbers(data: Text, start: int, end: int, *, either: bool) -> bool:
 
 
 _ADDRESS_PART = re2.compile(rb"(?:://|\?)[^\s\"'<>]*[/=]\z")
-_PHONE_WORD = re2.compile(rb"(?i:tel|phone|fax|mob|cell|call|sms|whatsapp|wa\.me)[^\s]{0,20}\z")
+_PHONE_WORD = re2.compile(
+    rb"(?i:tel|phone|fax|mob|cell|call|contact|sms|whatsapp|wa\.me)[^\s]{0,20}\z"
+)
 
 
 def _in_address(data: Text, start: int, end: int) -> bool:

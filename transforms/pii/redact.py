@@ -215,7 +215,9 @@ class Covered:
             ):
                 stop += 1
             # Cut at blanks, where no value can be.
-            low = max(last, text.rfind(" ", last, max(last, begin - MARGIN)) + 1, begin - 2 * MARGIN)
+            low = max(
+                last, text.rfind(" ", last, max(last, begin - MARGIN)) + 1, begin - 2 * MARGIN
+            )
             high = text.find(" ", self._ends[stop] + MARGIN, self._ends[stop] + 2 * MARGIN)
             high = self._ends[stop] + 2 * MARGIN if high < 0 else high
             raw = text[low:high].encode()

@@ -142,7 +142,9 @@ def card(data: Text, start: int, end: int) -> Span | None:
                 and card_network(digits)
                 and len(set(digits)) > 1
                 and luhn.is_valid(digits)
-                and _card_groups([stop - first for first, stop in groups[i : i + 6] if stop <= last])
+                and _card_groups(
+                    [stop - first for first, stop in groups[i : i + 6] if stop <= last]
+                )
             ):
                 return start + first, start + last
     return None
