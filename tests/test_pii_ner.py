@@ -4,14 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from muniment.schemas.errors import ModelError
 from muniment.schemas.reasons import REASON_CODES, Reason
 from muniment.transforms.pii import PiiModels, RedactionPolicy, detect, redact
 from muniment.transforms.pii import ner as ner_module
+from muniment.transforms.pii.chinese_names import chinese_person
+from muniment.transforms.pii.givennames import LIST, given_names
 from muniment.transforms.pii.lac import sentences
 
 KEY = bytes(range(32))
@@ -145,3 +150,73 @@ def test_real_models_find_names_in_both_languages_and_declare_themselves() -> No
     assert {("PERSON", "Maria Garcia"), ("LOCATION", "Germany"), ("PERSON", "张伟明")} <= said
     with pytest.raises(ModelError, match="sha256"):
         PiiModels.load(sha256={"en": "0" * 64})
+
+
+def listed(text: str) -> list[str]:
+    return [text[start:end] for start, end in given_names(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("ask Sarah O'Neill about it", ["Sarah O'Neill"]),
+        ("i miss justin so much", ["justin"]),
+        ("then charlene hughes left", ["charlene hughes"]),
+        ("KRISTEN BELL IS HERE", ["KRISTEN BELL"]),
+        ("saw DJ Zorblax with Mr . Vance", ["Zorblax", "Vance"]),
+        ("Thanks Joy, hi will", ["Joy"]),
+        ("#AnnaSmith and #jenniferlopez", ["AnnaSmith", "jenniferlopez"]),
+        ("Mark Johnson's car", ["Mark Johnson"]),
+    ],
+)
+def test_listed_names_are_found_in_any_case(text: str, found: list[str]) -> None:
+    assert listed(text) == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mark the box; it will rise in may",
+        "On Sunday in Paris, in August, Will this Grant be enough? English, French",
+        "joe@example.com /home/justin @charlene justin.example.org ruby-justin justin=1",
+        "the Madison Avenue and Charlotte Airport",
+        "#breakfast #monday",
+    ],
+)
+def test_words_places_days_and_identifiers_are_no_listed_names(text: str) -> None:
+    assert listed(text) == []
+
+
+@given(st.text(alphabet="Mark Johnson,justin#@.'-\n\u2019É", max_size=60))
+def test_listed_names_are_ordered_spans_of_the_text(text: str) -> None:
+    spans = [s for s in given_names(text) if text[s[0] - 1 : s[0]] != "#"]
+    assert spans == sorted(spans)
+    assert all(0 <= start < end <= len(text) for start, end in given_names(text))
+    assert all(left[1] <= right[0] for left, right in pairwise(spans))
+
+
+def test_the_list_of_names_says_where_it_is_from() -> None:
+    head = [line for line in LIST.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
+    assert "Sources:" in " ".join(head)
+    assert "Licence:" in " ".join(head)
+
+
+@pytest.mark.parametrize(
+    "value", ["张伟", "欧阳修", "王小明", "奥巴马", "小王", "约翰·史密斯", "Michael", " 李娜\n"]
+)
+def test_chinese_names_by_surname_sound_and_dot_are_kept(value: str) -> None:
+    assert chinese_person(value, 0, len(value)) == (
+        len(value) - len(value.lstrip()),
+        len(value.rstrip()),
+    )
+
+
+@pytest.mark.parametrize(
+    "value", ["小册子", "dpkg", "The", "项", "壹贰叁肆", "泰卢固语", "", "\n", "黄"]
+)
+def test_words_that_a_tagger_takes_for_chinese_names_are_dropped(value: str) -> None:
+    assert chinese_person(value, 0, len(value)) is None
+
+
+def test_a_lone_surname_counts_before_a_form_of_address() -> None:
+    assert chinese_person("找黄先生", 1, 2) == (1, 2)

@@ -56,6 +56,9 @@ NOT_PERSONAL = [
     "(siehe Abschnitt 14.3.4.2, „Pakete prüfen“)",
     "\n17.20.2.3 Virtual domains",
     "kernel 21.44.6.18",
+    "--- white_ips.t\t24 Sep 2002 18:51:38 -0000\t61.91.20.7",
+    "> >>>>>>> 1.68.2.10",
+    "from the package of that name; see 14.3.4.2 – Auditing",
     # Tables of numbers, decimals, draws, dumps.
     'Modeline "800x600" 36 800 824 896 1024 600 601 603 625',
     "-1.49410383304834\n2.39148041275001\n-0.409911360506096",

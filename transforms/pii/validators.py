@@ -176,12 +176,14 @@ def iban(data: Text, start: int, end: int) -> Span | None:
 
 _VERSION_BEFORE = re2.compile(
     r"(?i:(?:\A|[^0-9a-z])(?:versions?|vers?|v|releases?|revisions?|revs?|builds?|firmware|kernel|"
-    r"sections?|sec|chapters?|chap|§)(?:\s(?:is|no|nr|number))?[.:#]?|,v|[<>=~]=|版本|版|第)"
+    r"sections?|sec|chapters?|chap|§)(?:\s(?:is|no|nr|number))?[.:#]?|,v|[<>=~]=|[+-][0-9]{4}\t|"
+    r"[<>]{7}|版本|版|第)"
     r"\s{0,3}\z".encode()
 )
-"""What stands before the number of a version, a CVS revision, a section or a chapter."""
+"""What stands before the number of a version, a section or a chapter, or of a CVS revision, in the
+heads of its diffs ("--- FILE<tab>DATE -0000<tab>1.91.2.7") and its conflicts (">>>>>>> 1.68.2.10")."""
 _IP_BEFORE = re2.compile(
-    r"(?i:(?:\A|[^a-z])(?:ip(?:v4|s)?|addr(?:ess)?|hosts?|hostname|servers?|nameservers?|dns|from|"
+    r"(?i:(?:\A|[^a-z])(?:ip(?:v4|s)?|addr(?:ess)?|hosts?|hostname|servers?|nameservers?|dns|from[^a-z]{0,3}\z|"
     r"ping|gateway|router?|subnet|netmask|inet|proxy|login|clients?|peer)(?:[^a-z]|\z))|"
     r"://|地址|登录".encode()
 )
