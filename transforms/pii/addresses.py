@@ -119,7 +119,12 @@ def _address_words(data: Text, start: int, end: int) -> Span | None:
         return None  # A decimal, an amount, or a longer word ("st" of "større").
     words = text_of(data, start, end).split()
     small = sum(word.lower() in _NO_NAME for word in words[1:])
-    return None if small else (start, end)
+    # "at 7 AM CT", "8x DVD-ROM drive".
+    first = words[1].strip(".,").lower() if len(words) > 1 else ""
+    return None if small or first in _NO_STREET else (start, end)
+
+
+_NO_STREET = frozenset(["am", "pm", "a.m", "p.m", "dvd-rom", "cd-rom", "dvd", "gb", "mb"])
 
 
 def _counts(data: Text, start: int) -> bool:
@@ -172,58 +177,9 @@ def _address_cue(data: Text, start: int, end: int) -> Span | None:
 
 
 _NO_NAME = frozenset(
-    [
-        "of",
-        "the",
-        "in",
-        "a",
-        "an",
-        "to",
-        "is",
-        "are",
-        "was",
-        "were",
-        "and",
-        "or",
-        "for",
-        "on",
-        "at",
-        "by",
-        "from",
-        "with",
-        "this",
-        "that",
-        "as",
-        "it",
-        "i",
-        "you",
-        "he",
-        "she",
-        "we",
-        "they",
-        "his",
-        "her",
-        "my",
-        "your",
-        "our",
-        "their",
-        "be",
-        "been",
-        "has",
-        "have",
-        "had",
-        "not",
-        "no",
-        "all",
-        "any",
-        "some",
-        "more",
-        "most",
-        "other",
-        "than",
-        "then",
-        "when",
-    ]
+    """of the in a an to is are was were and or for on at by from with this that as it i you he she
+    we they his her my your our their be been has have had not no all any some more most other
+    than then when""".split()
 )
 
 

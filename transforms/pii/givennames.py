@@ -32,6 +32,8 @@ _NOT_PERSON = frozenset(
         "Mountain Museum Institute Foundation"
     ).split()
 )
+_REACH = 60
+"""Characters after a listed word that are looked at, so that a text of names costs linear time."""
 # Words of letters only: one way to match each, so linear.
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _CAMEL = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
@@ -43,10 +45,9 @@ def _regex(pattern: str) -> Any:
     return re2.compile(pattern, options)
 
 
-_SURNAMES = _regex(
-    r"(?:[ ](?:(?:de|da|van|von|der|la|bin|al)[ ])?\p{Lu}(?:['’]?\p{L})[\p{L}'’-]*){1,2}"
+_SURNAME = _regex(
+    r"[ ](?:(?:de|da|van|von|der|la|bin|al)[ ])?(\p{Lu}['’]?\p{L}(?:[\p{L}'’-]*\p{L})?)"
 )
-_SHOUTED = _regex(r"(?:[ ]\p{Lu}['’]?\p{Lu}[\p{Lu}'’-]*\b){1,2}")
 _ADDRESSED = _regex(r"[ ]?\.?[ ](\p{Lu}\p{L}+(?:[ ]\p{Lu}[\p{L}'’-]+)?)")
 _GREETED = _regex(r"[ ]?,?[ ](\p{L}+)")
 _HASHTAG = _regex(r"#(\p{L}{4,40})")
@@ -117,21 +118,11 @@ def given_names(text: str) -> Iterator[tuple[int, int]]:
 
 def _name_at(text: str, start: int, end: int, kind: str, known: NameList) -> tuple[int, int] | None:
     """Return the name that begins at a listed word, or None if its surroundings forbid it."""
-    before, after = text[start - 1 : start], text[end : end + 1]
-    # Part of a path, an address, an identifier or markup.
-    if (
-        before in tuple("@/\\_&=<%$+#")
-        or (after and after in "@/\\_=(")
-        or text[end : end + 3] == "://"
-    ):
-        return None
-    if (after == "." and text[end + 1 : end + 2].isalnum()) or (
-        before == "." and text[start - 2 : start - 1].isalnum()
-    ):
+    if _inside(text, start, end):
         return None
     if kind == "address":
-        named = _ADDRESSED.match(text, end)
-        return None if named is None else named.span(1)
+        named = _ADDRESSED.match(text[end : end + _REACH])
+        return None if named is None else (end + named.start(1), end + named.end(1))
     if kind == "greeting":
         return _greeted(text, end, known)
     if kind == "whispered":
@@ -141,18 +132,26 @@ def _name_at(text: str, start: int, end: int, kind: str, known: NameList) -> tup
         if follower is not None and follower.group() in known.family:
             end = follower.end()
         return start, end
-    surname = (_SHOUTED if kind == "shouted" else _SURNAMES).match(text, end)
-    if kind == "ambiguous" and (
-        surname is None or _WORD.findall(surname.group())[0].lower() not in known.family
-    ):
-        return None
-    if surname is not None:
-        end = surname.end()
-        if text[start:end].rpartition(" ")[2] in _NOT_PERSON:
+    return _with_surnames(text, start, end, kind, known)
+
+
+def _with_surnames(
+    text: str, start: int, end: int, kind: str, known: NameList
+) -> tuple[int, int] | None:
+    """Return the name with the capitalised words after it: any one, then listed ones."""
+    trusted = kind == "name"
+    for _ in range(2):
+        match = _SURNAME.match(text[end : end + _REACH])
+        if match is None:
+            break
+        word = match.group(1).removesuffix("'s").removesuffix("\u2019s")
+        if word in _NOT_PERSON:
             return None
-        if text[start:end].endswith(("'s", "\u2019s")):
-            end -= 2
-    return start, end
+        if not trusted and word.lower() not in known.family:
+            break
+        end += match.start(1) + len(word)
+        trusted, kind = False, "name"
+    return None if kind == "ambiguous" else (start, end)
 
 
 def _inside(text: str, start: int, end: int) -> bool:
@@ -169,13 +168,12 @@ def _inside(text: str, start: int, end: int) -> bool:
 
 def _greeted(text: str, end: int, known: NameList) -> tuple[int, int] | None:
     """Return the listed name after a greeting; a name that is also a word only in capitals."""
-    match = _GREETED.match(text, end)
+    match = _GREETED.match(text[end : end + _REACH])
     if match is None:
         return None
     name = match.group(1)
     if name.lower() in known.given or (name.istitle() and name.lower() in known.ambiguous):
-        start, stop = match.span(1)
-        return start, stop
+        return end + match.start(1), end + match.end(1)
     return None
 
 

@@ -12,6 +12,7 @@ import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
+import re
 import threading
 import warnings
 from collections.abc import Collection, Mapping, Sequence
@@ -146,6 +147,7 @@ class SpacyRecogniser:
             found += [(start, end, "PERSON") for start, end in given_names(piece)]
             out.append(found)
             parts += [(number, start, read[start:end]) for start, end in _worth_reading(read)]
+        small: dict[int, frozenset[str]] = {}
         documents = self._nlp.pipe((part for _, _, part in parts), batch_size=64)
         for (number, offset, part), doc in zip(parts, documents, strict=True):
             for entity in doc.ents:
@@ -156,9 +158,27 @@ class SpacyRecogniser:
                 written = pieces[number][offset + start : offset + end]
                 if start < end and _plausible(written, label):
                     if label == "PERSON":
+                        if number not in small:
+                            small[number] = frozenset(_SMALL.findall(pieces[number]))
+                        if _ordinary(written, small[number]):
+                            continue
                         start = _with_title(part, start)
                     out[number].append((offset + start, offset + end, label))
         return [_merged(found) for found in out]
+
+
+# Letters only: one way to match each, so linear.
+_LETTERS = re.compile(r"[^\W\d_]+")
+_SMALL = re.compile(r"\b[a-z]{2,}\b")
+
+
+def _ordinary(value: str, small: frozenset[str]) -> bool:
+    """Whether all words of a supposed name are also used in small letters in the same text.
+
+    Headings and menus of manuals ("Choose Insert") are what a news-trained model takes for people.
+    """
+    words = [word.lower() for word in _LETTERS.findall(value)]
+    return small.issuperset(words) and not holds_name(value)
 
 
 # Web addresses, handles and retweet marks: no names, and the model errs on the words around them.

@@ -49,7 +49,7 @@ _GUARDED = frozenset(
 _NOT_PERSONAL = (
     r"(?:(?i:order|invoice|isbn|issn|ean|gtin|doi|tracking|serial|sku|part|"
     r"item|model|ticket|case|refs?|reference|transaction|"
-    r"version|build|bug|issue|commit|patent|batch|lot|po|epoch|timestamp)"
+    r"version|build|bug|issue|commit|patent|batch|lot|po|epoch|timestamp|boundary)"
     r"(?:\s?(?i:no|number|num|nr|id|code))?|"
     r"(?:订单|单号|流水|快递|运单|发票|版本|产品|型号|批次|批号|序列|交易|工单|訂單)(?:号|号码|编号|單號)?)[\s.:：#=-]{0,3}\z"
 )
