@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 
 import pytest
-from small_corpus import release_digests, write_corpus
 
 from muniment.pipelines.run import LOCK_FILE, run_job
 from muniment.schemas.job_file import load_job
+from small_corpus import release_digests, write_corpus
 
 pytestmark = [pytest.mark.slow, pytest.mark.model]
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import yaml
-from small_corpus import EXPECTED, dump_job, release_digests, write_corpus
 
 from muniment.pipelines.query import ask, connect
 from muniment.pipelines.release import open_release
@@ -21,6 +20,7 @@ from muniment.pipelines.verify import verify
 from muniment.schemas.errors import GateError
 from muniment.schemas.job import ExchangeWay
 from muniment.schemas.job_file import LoadedJob, load_job
+from small_corpus import EXPECTED, dump_job, release_digests, write_corpus
 
 pytestmark = [pytest.mark.slow, pytest.mark.model]
 

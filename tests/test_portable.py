@@ -18,10 +18,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from small_corpus import release_digests, write_corpus
 
 from muniment.pipelines.run import run_job
 from muniment.schemas.job_file import load_job
+from small_corpus import release_digests, write_corpus
 
 pytestmark = [pytest.mark.slow, pytest.mark.model]
 
