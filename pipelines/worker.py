@@ -31,6 +31,8 @@ def main() -> None:
     # Beam prints the traceback of a failing element; the launcher gets it through the engine.
     with open(os.devnull, "w") as sys.stderr:
         sdk_worker_main.main(sys.argv)
+    # What is done is on disk and acknowledged; tearing the interpreter down takes 0.4 s more.
+    os._exit(0)
 
 
 def _end_with_launcher() -> None:

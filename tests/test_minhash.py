@@ -176,6 +176,14 @@ def test_estimates_follow_true_similarity() -> None:
         assert abs((x == y).mean() - len(a & b) / len(a | b)) < 6 * 0.5 / 2048**0.5
 
 
+@pytest.mark.parametrize("seed", [0, 1, 7, 2**32 - 1])
+@pytest.mark.parametrize("num_perm", [1, 16, 128, 257])
+def test_permutations_are_datasketch_s_own(num_perm: int, seed: int) -> None:
+    theirs = MinHash(num_perm=num_perm, seed=seed, scheme="affine32").permutations
+    ours = permutations(num_perm, seed)
+    assert all((mine == other).all() for mine, other in zip(ours, theirs, strict=True))
+
+
 def test_permutations_are_odd_and_cached_by_seed() -> None:
     a, b = permutations(128, 1)
     assert a.dtype == b.dtype == np.uint32

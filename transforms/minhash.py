@@ -48,11 +48,12 @@ def permutations(num_perm: int, seed: int) -> tuple[UInt32Array, UInt32Array]:
     Returns:
         (a, b), each uint32[num_perm], `a` odd.
     """
-    # datasketch is slow to import, and only its draw of numbers is needed here.
-    from datasketch import MinHash  # noqa: PLC0415
-
-    a, b = MinHash(num_perm=num_perm, seed=seed, scheme="affine32").permutations
-    return np.ascontiguousarray(a, np.uint32), np.ascontiguousarray(b, np.uint32)
+    # As datasketch 2.0 draws them (an odd factor makes the map a bijection); a test compares the
+    # two. Importing datasketch for it would take each worker half a second.
+    draw = np.random.RandomState(seed)
+    a = draw.randint(0, 1 << 31, num_perm, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
+    b = draw.randint(0, 1 << 32, num_perm, dtype=np.uint32)
+    return a, b
 
 
 @njit(cache=True, nogil=True)
