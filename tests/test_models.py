@@ -52,7 +52,9 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
 
 
 def test_a_declared_file_passes(tmp_path: Path) -> None:
-    verify_model(declared(tmp_path / "m.ftz", MAGIC + b"weights"))
+    model = declared(tmp_path / "m.ftz", MAGIC + b"weights")
+    verify_model(model)
+    assert model.path.read_bytes() == MAGIC + b"weights"
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
