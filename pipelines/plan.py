@@ -63,7 +63,7 @@ def make_plan(loaded: LoadedJob, work: Path) -> Plan:
     """
     job = loaded.job
     keyring = load_key(loaded.root / job.key_file)
-    job = _with_spdx(job)
+    job = _in_order(_with_spdx(job))
     files = _inspect(loaded, job)
     splits = plan_splits(
         [(source, label, str(path), facts) for source, label, path, facts in files],
@@ -141,6 +141,23 @@ def _with_spdx(job: Job) -> Job:
         for source, licence in zip(job.sources, spelled, strict=True)
     )
     return job.model_copy(update={"sources": sources})
+
+
+def _in_order(job: Job) -> Job:
+    """Return the job with what it lists in any order sorted: it is the same job, byte for byte.
+
+    The order of `rights.lists` stays: it decides which list a removal names.
+    """
+    sources = (
+        source.model_copy(update={"paths": tuple(sorted(set(source.paths)))})
+        for source in job.sources
+    )
+    return job.model_copy(
+        update={
+            "sources": tuple(sorted(sources, key=lambda source: source.name)),
+            "lists": tuple(sorted(job.lists, key=lambda item: item.name)),
+        }
+    )
 
 
 def _inspect(loaded: LoadedJob, job: Job) -> list[tuple[str, str, Path, FileFacts]]:
