@@ -142,10 +142,7 @@ def _totals(annotated: Sequence[Marker], final: Sequence[Marker]) -> dict[str, A
     def total(markers: Sequence[Marker], name: str) -> int:
         return sum(int(marker.stats[name]) for marker in markers)
 
-    reasons: dict[str, int] = {}
-    for marker in final:
-        for reason, count in marker.stats["reasons"].items():
-            reasons[reason] = reasons.get(reason, 0) + count
+    reasons = _added(marker.stats["reasons"] for marker in final)
     quarantine = {reason.value for reason in QUARANTINE_REASONS}
     return {
         "documents": {
@@ -196,6 +193,7 @@ def _write_rows(files: ReleaseFiles, spec: TableSpec, rows: Sequence[Mapping[str
 
 
 def _added(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Add up counts by name."""
     total: dict[str, int] = {}
     for part in counts:
         for name, count in part.items():

@@ -168,9 +168,7 @@ def stage_report(run: Run) -> dict[str, dict[str, float]]:
                 entry["bytes"] += size
     for name, entry in report.items():
         if not entry["bytes"] and "." not in name:
-            entry["bytes"] = sum(
-                value["bytes"] for key, value in report.items() if key == f"{name}.read"
-            )
+            entry["bytes"] = report.get(f"{name}.read", entry)["bytes"]
         for key in ("seconds", "cpu_seconds"):
             entry[key] = round(entry[key], 4)
     return report

@@ -3,6 +3,8 @@
 
 - `repository`: the root of the working tree; tests that read sources or documents skip without it.
 - `shared_data`: the folder of shared data (`MUNIMENT_SHARED_DATA`); tests skip without it.
+- `small_job`, `small_release`: the corpus of `small_corpus` and an undisturbed release of it; made
+  once, read only: a test that runs the job again on them must leave the same bytes.
 - hypothesis runs derandomised and without a database, so that equal sources give equal results.
 """
 
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -39,3 +42,23 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no shared data at {folder}; MUNIMENT_SHARED_DATA names the folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_job(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the job file of the small corpus."""
+    from small_corpus import write_corpus
+
+    return write_corpus(tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture(scope="session")
+def small_release(
+    small_job: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, Any]]:
+    """Return the output folder of an undisturbed run of the small corpus, and its summary."""
+    from muniment.pipelines.run import run_job
+    from muniment.schemas.job_file import load_job
+
+    output = tmp_path_factory.mktemp("released")
+    return output, run_job(load_job(small_job), output)

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from muniment.transforms.bands import (
     band_hashes,
     choose_bands,
-    partition_rows,
     s_curve,
     star_edges,
 )
@@ -75,24 +74,6 @@ def test_bands_that_do_not_fit_are_refused() -> None:
         band_hashes(np.zeros((1, 8), np.uint32), 3, 3)
 
 
-@settings(deadline=None)
-@given(st.lists(st.integers(0, 2**64 - 1), max_size=60), st.integers(1, 17))
-def test_partitions_hold_every_row_once_in_order(keys: list[int], partitions: int) -> None:
-    array = np.array(keys, np.uint64)
-    order, starts = partition_rows(array, partitions)
-    assert sorted(order.tolist()) == list(range(len(keys)))
-    assert len(starts) == partitions + 1
-    for partition in range(partitions):
-        rows = order[starts[partition] : starts[partition + 1]].tolist()
-        assert rows == sorted(rows)
-        assert all((keys[row] >> 48) * partitions >> 16 == partition for row in rows)
-
-
-def test_partition_count_is_checked() -> None:
-    with pytest.raises(ValueError, match="65536, got 0"):
-        partition_rows(np.zeros(1, np.uint64), 0)
-
-
 ENTRIES = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9)), max_size=40)
 
 
@@ -123,5 +104,4 @@ def test_a_bucket_of_any_size_gives_one_edge_a_member() -> None:
 def test_empty_input_is_fine() -> None:
     nothing = np.zeros(0, np.uint64)
     assert band_hashes(np.zeros((0, 8), np.uint32), 2, 4).shape == (0, 2)
-    assert partition_rows(nothing, 3)[1].tolist() == [0, 0, 0, 0]
     assert [len(side) for side in star_edges(nothing, nothing)] == [0, 0]

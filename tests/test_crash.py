@@ -14,25 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from muniment.pipelines.run import LOCK_FILE, run_job
-from muniment.schemas.job_file import load_job
-from small_corpus import release_digests, write_corpus
+from muniment.pipelines.run import LOCK_FILE
+from small_corpus import release_digests
 
 pytestmark = [pytest.mark.slow, pytest.mark.model]
 
 PATIENCE = 120  # seconds until a hanging run fails the test
-
-
-@pytest.fixture(scope="module")
-def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_corpus(tmp_path_factory.mktemp("small"))
-
-
-@pytest.fixture(scope="module")
-def undisturbed(job: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    output = tmp_path_factory.mktemp("undisturbed")
-    run_job(load_job(job), output)
-    return release_digests(output)
 
 
 def start(job: Path, output: Path, *flags: str) -> subprocess.Popen[bytes]:
@@ -60,8 +47,8 @@ def wait_for_unit(process: subprocess.Popen[bytes], output: Path, stage: str) ->
 
 
 @pytest.mark.parametrize("stage", ["annotate", "group", "finalize"])
-def test_a_killed_run_is_finished_by_the_next_one(job, undisturbed, tmp_path, stage):
-    process = start(job, tmp_path, "--workers", "1")
+def test_a_killed_run_is_finished_by_the_next_one(small_job, small_release, tmp_path, stage):
+    process = start(small_job, tmp_path, "--workers", "1")
     wait_for_unit(process, tmp_path, stage)
     os.killpg(process.pid, signal.SIGKILL)
     end(process)
@@ -69,16 +56,16 @@ def test_a_killed_run_is_finished_by_the_next_one(job, undisturbed, tmp_path, st
     assert not (tmp_path / "CURRENT").exists()
     done = {path: path.stat().st_mtime_ns for path in (tmp_path / ".work").glob("*/[0-9]*.json")}
     assert done
-    again = start(job, tmp_path, "--workers", "1", "--keep-work")
+    again = start(small_job, tmp_path, "--workers", "1", "--keep-work")
     out, err = again.communicate(timeout=PATIENCE)
     assert again.returncode == 0, err.decode()
     assert json.loads(out)["documents"]["read"] > 0
-    assert release_digests(tmp_path) == undisturbed
+    assert release_digests(tmp_path) == release_digests(small_release[0])
     assert {path: path.stat().st_mtime_ns for path in done} == done, "finished work was redone"
 
 
-def test_workers_do_not_outlive_a_killed_run(job, undisturbed, tmp_path):
-    process = start(job, tmp_path, "--workers", "2")
+def test_workers_do_not_outlive_a_killed_run(small_job, small_release, tmp_path):
+    process = start(small_job, tmp_path, "--workers", "2")
     wait_for_unit(process, tmp_path, "annotate")
     process.kill()
     end(process)
@@ -86,20 +73,20 @@ def test_workers_do_not_outlive_a_killed_run(job, undisturbed, tmp_path):
     while members(process.pid):
         assert time.monotonic() < latest, "worker processes are still there"
         time.sleep(0.2)
-    again = start(job, tmp_path, "--workers", "2")
+    again = start(small_job, tmp_path, "--workers", "2")
     _, err = again.communicate(timeout=PATIENCE)
     assert again.returncode == 0, err.decode()
-    assert release_digests(tmp_path) == undisturbed
+    assert release_digests(tmp_path) == release_digests(small_release[0])
 
 
-def test_a_killed_worker_fails_the_run_and_leaves_no_release(job, undisturbed, tmp_path):
-    process = start(job, tmp_path, "--workers", "2")
+def test_a_killed_worker_fails_the_run_and_leaves_no_release(small_job, small_release, tmp_path):
+    process = start(small_job, tmp_path, "--workers", "2")
     wait_for_unit(process, tmp_path, "annotate")
     victims = members(process.pid) - {process.pid}
     os.kill(max(victims), signal.SIGKILL)
     _, err = process.communicate(timeout=PATIENCE)
     if process.returncode == 0:  # it had nothing left to do
-        assert release_digests(tmp_path) == undisturbed
+        assert release_digests(tmp_path) == release_digests(small_release[0])
         return
     assert process.returncode == 1
     assert len(err.decode().strip().splitlines()) == 1
@@ -120,12 +107,12 @@ def members(group: int) -> set[int]:
     return found
 
 
-def test_a_run_refuses_an_output_that_another_one_holds(job, tmp_path):
+def test_a_run_refuses_an_output_that_another_one_holds(small_job, tmp_path):
     with open(tmp_path / LOCK_FILE, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         lock.write("4711")
         lock.flush()
-        refused = start(job, tmp_path, "--workers", "1")
+        refused = start(small_job, tmp_path, "--workers", "1")
         _, err = refused.communicate(timeout=PATIENCE)
     assert refused.returncode == 2
     assert "locked by pid 4711" in err.decode()

@@ -7,7 +7,6 @@ Same job twice, other workers, other exchange, other order of inputs: the same b
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,19 +29,8 @@ def on_engine(loaded: LoadedJob, **changes: Any) -> LoadedJob:
     return replace(loaded, job=loaded.job.model_copy(update={"engine": engine}))
 
 
-@pytest.fixture(scope="module")
-def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_corpus(tmp_path_factory.mktemp("small"))
-
-
-@pytest.fixture(scope="module")
-def released(job: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    output = tmp_path_factory.mktemp("released")
-    return output, run_job(load_job(job), output)
-
-
-def test_every_record_meets_the_fate_the_corpus_was_written_for(released):
-    output, summary = released
+def test_every_record_meets_the_fate_the_corpus_was_written_for(small_release):
+    output, summary = small_release
     found = summary["removed_by_reason"] | summary["quarantined_by_reason"]
     expected = {reason: count for reason, count in EXPECTED.items() if count is not None}
     assert found == expected
@@ -51,8 +39,8 @@ def test_every_record_meets_the_fate_the_corpus_was_written_for(released):
     assert verify(open_release(output)) == []
 
 
-def test_personal_data_is_replaced_in_the_corpus_and_counted_in_the_manifest(released):
-    release = open_release(released[0])
+def test_personal_data_is_replaced_in_the_corpus_and_counted_in_the_manifest(small_release):
+    release = open_release(small_release[0])
     connection = connect(release, with_corpus=True)
     texts = [row[0] for row in connection.execute("SELECT text FROM corpus").fetchall()]
     assert not any("jane.roe@" in text or "93.184.216.34" in text for text in texts)
@@ -62,8 +50,8 @@ def test_personal_data_is_replaced_in_the_corpus_and_counted_in_the_manifest(rel
     assert counted == [("EMAIL_ADDRESS", 1), ("IP_ADDRESS", 1)]
 
 
-def test_near_duplicates_name_a_kept_witness_that_reaches_the_threshold(released):
-    connection = connect(open_release(released[0]))
+def test_near_duplicates_name_a_kept_witness_that_reaches_the_threshold(small_release):
+    connection = connect(open_release(small_release[0]))
     rows = connection.execute(
         """
         SELECT d.jaccard, w.outcome FROM duplicates d
@@ -74,13 +62,13 @@ def test_near_duplicates_name_a_kept_witness_that_reaches_the_threshold(released
     assert all(jaccard >= 0.8 and outcome == "kept" for jaccard, outcome in rows)
 
 
-def test_the_source_with_the_better_rank_keeps_its_copy(released):
-    connection = connect(open_release(released[0]))
+def test_the_source_with_the_better_rank_keeps_its_copy(small_release):
+    connection = connect(open_release(small_release[0]))
     (losers,) = connection.execute(
         "SELECT count(*) FROM documents WHERE reason = 'dup_exact' AND source_id = 'mail'"
     ).fetchone()
     assert losers == 0  # mail holds no exact copies; web's own were removed within web
-    books = ask(connect(open_release(released[0])), "books")
+    books = ask(connect(open_release(small_release[0])), "books")
     assert books
 
 
@@ -92,37 +80,37 @@ VARIANTS = {
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS.keys())
-def test_workers_and_exchange_change_no_byte(job, released, tmp_path, changes):
-    run_job(on_engine(load_job(job), **changes), tmp_path)
-    assert release_digests(tmp_path) == release_digests(released[0])
+def test_workers_and_exchange_change_no_byte(small_job, small_release, tmp_path, changes):
+    run_job(on_engine(load_job(small_job), **changes), tmp_path)
+    assert release_digests(tmp_path) == release_digests(small_release[0])
 
 
-def test_the_order_of_inputs_changes_no_byte(job, released, tmp_path):
-    content = yaml.safe_load(job.read_text())
+def test_the_order_of_inputs_changes_no_byte(small_job, small_release, tmp_path):
+    content = yaml.safe_load(small_job.read_text())
     content["sources"].reverse()
     content["lists"].reverse()
     for source in content["sources"]:
         source["paths"].reverse()
-    other = job.with_name("reversed.yaml")
+    other = small_job.with_name("reversed.yaml")
     other.write_text(dump_job(content))
     run_job(load_job(other), tmp_path)
-    assert release_digests(tmp_path) == release_digests(released[0])
+    assert release_digests(tmp_path) == release_digests(small_release[0])
 
 
-def test_a_job_that_was_run_before_gives_the_same_release(job, released):
-    output, summary = released
+def test_a_job_that_was_run_before_gives_the_same_release(small_job, small_release):
+    output, summary = small_release
     before = release_digests(output)
-    assert run_job(load_job(job), output)["release"] == summary["release"]
+    assert run_job(load_job(small_job), output)["release"] == summary["release"]
     assert release_digests(output) == before
 
 
-def test_a_damaged_release_is_replaced_by_the_next_run(job, tmp_path):
-    run_job(load_job(job), tmp_path)
+def test_a_damaged_release_is_replaced_by_the_next_run(small_job, tmp_path):
+    run_job(load_job(small_job), tmp_path)
     before = release_digests(tmp_path)
     part = tmp_path / (tmp_path / "CURRENT").read_text().strip() / "corpus/part-00000.parquet"
     part.write_bytes(part.read_bytes()[:-1] + b"X")
     assert verify(open_release(tmp_path))
-    run_job(load_job(job), tmp_path)
+    run_job(load_job(small_job), tmp_path)
     assert release_digests(tmp_path) == before
     assert verify(open_release(tmp_path)) == []
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
@@ -16,9 +15,6 @@ from muniment.pipelines.query import ask, check_read_only, connect, run_named
 from muniment.pipelines.release import Release, open_release
 from muniment.schemas.errors import QueryError
 from release_fixture import build_release, doc_id
-
-if TYPE_CHECKING:
-    pass
 
 
 @pytest.fixture(scope="module")

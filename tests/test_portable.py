@@ -19,9 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.pipelines.run import run_job
-from muniment.schemas.job_file import load_job
-from small_corpus import release_digests, write_corpus
+from small_corpus import release_digests
 
 pytestmark = [pytest.mark.slow, pytest.mark.model]
 
@@ -82,21 +80,11 @@ def portable_flags(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[st
         ]
 
 
-@pytest.fixture(scope="module")
-def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_corpus(tmp_path_factory.mktemp("small"))
-
-
-@pytest.fixture(scope="module")
-def local(job: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    output = tmp_path_factory.mktemp("local")
-    run_job(load_job(job), output)
-    return release_digests(output)
-
-
 @pytest.mark.parametrize("way", ["engine", "files"])
-def test_the_portable_runner_gives_the_same_release(job, local, portable_flags, tmp_path, way):
-    command = [sys.executable, "-m", "muniment", "run", str(job), "-o", str(tmp_path)]
+def test_the_portable_runner_gives_the_same_release(
+    small_job, small_release, portable_flags, tmp_path, way
+):
+    command = [sys.executable, "-m", "muniment", "run", str(small_job), "-o", str(tmp_path)]
     done = subprocess.run(
         [*command, "--exchange", way, *portable_flags],
         capture_output=True,
@@ -105,4 +93,4 @@ def test_the_portable_runner_gives_the_same_release(job, local, portable_flags, 
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert release_digests(tmp_path) == local
+    assert release_digests(tmp_path) == release_digests(small_release[0])

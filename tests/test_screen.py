@@ -15,7 +15,8 @@ from muniment.schemas.staged import ANNOTATIONS, IDENTITIES
 from muniment.transforms.exact import priorities
 from muniment.transforms.exchange import gather, parcels_of
 from muniment.transforms.policy import IsEmpty
-from muniment.transforms.screen import SCREENED, screen_split, top_bits
+from muniment.transforms.refs import top_bits
+from muniment.transforms.screen import SCREENED, screen_split
 from muniment.transforms.storage import read_ipc, write_ipc
 from muniment.transforms.units import UnitOutputs
 

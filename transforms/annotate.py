@@ -38,8 +38,6 @@ from .run_state import Run
 from .tokens import count_tokens
 from .units import UnitOutputs
 
-STAGE = "annotate"
-
 Columns = dict[str, Any]
 """Column name to an Arrow or NumPy array, all of one length."""
 
@@ -99,7 +97,6 @@ def annotate_split(run: Run, split: Split, out: UnitOutputs) -> None:
     is_stream = split.format == "jsonl"
     out.stats.update(
         records=tally.records,
-        faulty=tally.faulty,
         bytes_in=tally.bytes_total if is_stream else text_bytes,
         stream_bytes=tally.bytes_accounted if is_stream else text_bytes,
     )

@@ -18,8 +18,6 @@ from numba import njit
 
 from .buffers import UInt64Array
 
-MAX_PARTITIONS = 1 << 16
-
 
 @cache
 def choose_bands(
@@ -115,33 +113,6 @@ def band_hashes(signatures: npt.NDArray[np.uint32], bands: int, rows: int) -> UI
         raise ValueError(message)
     hashes: UInt64Array = _band_hashes(signatures, bands, rows)
     return hashes
-
-
-def partition_rows(
-    keys: UInt64Array, partitions: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Group rows by partition of their key's top bits, keeping the order within a partition.
-
-    Args:
-        keys: uint64[n], uniform over all 64 bits.
-        partitions: 1 to 65536; part of the job's configuration, never derived from its workers.
-
-    Returns:
-        (order int64[n], starts int64[partitions + 1]): partition p holds the rows
-        `order[starts[p]:starts[p + 1]]`.
-
-    Raises:
-        ValueError: `partitions` is out of its range.
-    """
-    if not 1 <= partitions <= MAX_PARTITIONS:
-        message = f"expected 1 <= partitions <= {MAX_PARTITIONS}, got {partitions}"
-        raise ValueError(message)
-    partition = (keys >> np.uint64(48)).astype(np.int64) * partitions >> 16
-    # NumPy sorts 16-bit integers by radix, so this is linear.
-    order = np.argsort(partition.astype(np.uint16), kind="stable").astype(np.int64, copy=False)
-    starts = np.zeros(partitions + 1, np.int64)
-    np.cumsum(np.bincount(partition, minlength=partitions), out=starts[1:])
-    return order, starts
 
 
 def star_edges(band_hash: UInt64Array, doc_ref: UInt64Array) -> tuple[UInt64Array, UInt64Array]:

@@ -23,18 +23,16 @@ from . import ledger
 from .corpus_json import write_jsonl
 from .exchange import Received, gather
 from .hashing import canonical_text, siphash128
-from .near import split_base
 from .outcomes import Fired, Outcomes, Relations, relate, resolve_outcomes
 from .pii import SPANS as FOUND
 from .policy import late_rules_of
 from .protect import protect_texts, scrub, withhold
 from .reading import Split
+from .refs import split_base
 from .run_state import Run
 from .storage import read_ipc
 from .tokens import count_tokens
 from .units import UnitOutputs
-
-STAGE = "finalize"
 
 PRODUCT_TABLES = (
     tables.DOCUMENTS,

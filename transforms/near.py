@@ -27,8 +27,8 @@ from .exchange import Received, gather, write_parcels
 from .hashing import canonical_text
 from .minhash import shingle_hashes
 from .reading import Split
+from .refs import split_base, split_of, top_bits
 from .run_state import Run
-from .screen import top_bits
 from .storage import read_ipc
 from .units import UnitOutputs
 from .verification import DuplicateRole, verify_clusters
@@ -43,11 +43,6 @@ _ROLES = {
     DuplicateRole.CONTAINED: ClusterRole.NEAR_COPY,
     DuplicateRole.TAINTED: ClusterRole.CONTEXT,
 }
-
-
-def split_base(split: Split) -> np.uint64:
-    """Return the `doc_ref` of a split's first record."""
-    return np.uint64(split.number) << np.uint64(32)
 
 
 def propose_split(run: Run, split: Split, bands: str, received: Received, out: UnitOutputs) -> None:
@@ -78,8 +73,7 @@ def join_forests(received: Received, out: UnitOutputs) -> None:
     table = gather(received, "edges", EDGES, [])
     ref, cluster = connect(table["a"].to_numpy(), table["b"].to_numpy())
     members = pa.table([ref, cluster], schema=MEMBERSHIPS)
-    partition = (ref >> np.uint64(32)).astype(np.int64)
-    write_parcels(out, "memberships", MEMBERSHIPS, members, partition)
+    write_parcels(out, "memberships", MEMBERSHIPS, members, split_of(ref))
 
 
 def collect_split(
@@ -192,8 +186,7 @@ def verify_partition(run: Run, received: Received, out: UnitOutputs) -> None:
             remove_tainted=run.job.rights.optout_copies == "remove",
         )
     answers = _answers(verified, columns, table["followers"].combine_chunks())
-    partition = (answers["ref"].to_numpy() >> np.uint64(32)).astype(np.int64)
-    write_parcels(out, "near", NEAR, answers, partition)
+    write_parcels(out, "near", NEAR, answers, split_of(answers["ref"].to_numpy()))
     survivors = answers["cluster_hi"].to_numpy()
     sizes = np.unique(survivors, return_counts=True)[1] if len(survivors) else np.zeros(0, int)
     out.stats["largest_clusters"] = sorted((int(size) for size in sizes), reverse=True)[:10]

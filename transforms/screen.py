@@ -8,7 +8,6 @@ can never be the reason to remove another one. Outputs: `screened` and the parce
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,11 +17,10 @@ from .exact import priorities
 from .exchange import write_parcels
 from .policy import judge
 from .reading import Split
+from .refs import split_base, top_bits
 from .run_state import Run
 from .storage import read_ipc
 from .units import UnitOutputs
-
-STAGE = "screen"
 
 SCREENED = pa.schema(
     [
@@ -37,17 +35,6 @@ SCREENED = pa.schema(
 
 _NO_DATE = np.iinfo(np.int32).max
 _RIGHTS_RANK = {RightsState.ALLOW: 0, RightsState.UNKNOWN: 1, RightsState.DENY: 2}
-
-
-def top_bits(values: npt.NDArray[np.uint64], partitions: int) -> npt.NDArray[np.int64]:
-    """Return the partition of each hash: its top 16 bits, scaled.
-
-    Args:
-        values: Evenly spread hashes, `[n]`.
-        partitions: In [1, 4096]; from the job, never from the number of workers.
-    """
-    high = (values >> np.uint64(48)).astype(np.int64)
-    return high * partitions >> 16
 
 
 def screen_split(run: Run, split: Split, annotations: str, out: UnitOutputs) -> None:
@@ -73,7 +60,7 @@ def screen_split(run: Run, split: Split, annotations: str, out: UnitOutputs) -> 
         table["tokens"].to_numpy(),
         pc.fill_null(table["published"].cast(pa.int32()), _NO_DATE).to_numpy(),
     )
-    ref = (np.uint64(split.number) << np.uint64(32)) | table["row"].to_numpy().astype(np.uint64)
+    ref = split_base(split) | table["row"].to_numpy().astype(np.uint64)
     columns = {
         "ref": ref,
         "priority_hi": high,

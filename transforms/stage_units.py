@@ -20,14 +20,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from functools import partial
 
-import numpy as np
-
 from ..schemas.staged import EXACT, IDENTITIES
 from .annotate import annotate_split
 from .exact import group_exact
 from .exchange import Received, gather, write_parcels
 from .finalize import finalize_split
 from .near import collect_split, connect_partition, join_forests, propose_split, verify_partition
+from .refs import split_of
 from .run_state import Run
 from .screen import screen_split
 from .units import Compute, Marker, UnitOutputs, fingerprint
@@ -104,8 +103,7 @@ def _group(run: Run, received: Received, out: UnitOutputs) -> None:
         remove=run.job.deduplication.exact,
         deny_copies=run.job.rights.optout_copies == "remove",
     )
-    partition = (answers["ref"].to_numpy() >> np.uint64(32)).astype(np.int64)
-    write_parcels(out, "exact", EXACT, answers, partition)
+    write_parcels(out, "exact", EXACT, answers, split_of(answers["ref"].to_numpy()))
 
 
 def propose(run: Run, number: int, received: Received) -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import re2
 
 from ...schemas.reasons import PiiGrade
@@ -94,19 +93,3 @@ def document_counts(texts: pa.Array, spans: pa.Table) -> DocumentPii:
                 for cue in cues
             )
     return DocumentPii(tally(counted), tally(grave), distinct, tally(hidden), minor)
-
-
-def grade_counts(spans: pa.Table) -> pa.Table:
-    """Count spans by (entity_type, grade): the rows of `pii_stats`.
-
-    Args:
-        spans: What `detect` found.
-
-    Returns:
-        Table of entity_type, grade, count, sorted.
-    """
-    plain = pa.table({name: pc.cast(spans[name], pa.string()) for name in ("entity_type", "grade")})
-    counted = plain.group_by(["entity_type", "grade"]).aggregate([([], "count_all")])
-    return counted.sort_by([("entity_type", "ascending"), ("grade", "ascending")]).rename_columns(
-        ["entity_type", "grade", "count"]
-    )
