@@ -14,11 +14,11 @@ BUILD := PYTHONWARNINGS=ignore $(PIP)
 # The dates inside a wheel, so that equal sources make equal bytes.
 export SOURCE_DATE_EPOCH := 1704067200
 
-.PHONY: help venv demo test lint format bench lock docs wheel clean
+.PHONY: help venv demo test test-long lint format bench lock docs wheel clean
 .DEFAULT_GOAL := help
 
 help:  ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 
 venv: $(BIN)/.installed  ## make .venv: everything from the lock, and muniment as a wheel
 
@@ -42,6 +42,9 @@ demo: venv  ## build a corpus from the installed packages, run the job, show the
 
 test: venv  ## run every test
 	@$(BIN)/python -m pytest -q
+
+test-long: venv  ## run the tests that take minutes: faults, kills, scale
+	@$(BIN)/python -m pytest -q -m long
 
 lint: venv  ## ruff and mypy
 	@$(BIN)/ruff check .
