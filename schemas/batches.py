@@ -27,9 +27,26 @@ RECORDS = pa.schema(
         pa.field("date", pa.string()),
         pa.field("author", pa.string()),
         pa.field("title", pa.string()),
+        # When the document was fetched, ISO 8601 with time and zone (`2024-05-18T10:11:12Z`).
+        pa.field("fetched", pa.string()),
+        # What the response said about rights, as `transforms.rights.carriers` writes it: one line
+        # a header or tag. Null: could not be seen in this input; empty: seen, and silent.
+        pa.field("http_headers", pa.string()),
+        pa.field("html_meta", pa.string()),
     ]
 )
 """What the reader yields: one row per input record, in input order."""
 
-TEXT_COLUMNS = ("text", "id", "url", "licence", "date", "author", "title")
+TEXT_COLUMNS = (
+    "text",
+    "id",
+    "url",
+    "licence",
+    "date",
+    "author",
+    "title",
+    "fetched",
+    "http_headers",
+    "html_meta",
+)
 """Columns of `RECORDS` that a job's field mapping can fill; only `text` is mandatory."""

@@ -80,6 +80,17 @@ class FieldMapping(_Model):
     date: str | None = Field(None, description="Field with its publication or fetch date.")
     author: str | None = Field(None, description="Field with its author; used to credit.")
     title: str | None = Field(None, description="Field with its title; copied to the corpus.")
+    fetched: str | None = Field(
+        None, description="Field with the time it was fetched (ISO 8601, UTC where no zone is)."
+    )
+    http_headers: str | None = Field(
+        None, description="Field with its response headers, one `name: value` a line."
+    )
+    html_meta: str | None = Field(
+        None,
+        description="Field with its rights meta tags, one `name=content` a line; a link element "
+        'is `link=<address>; rel="license"`.',
+    )
 
 
 class Source(_Model):
