@@ -32,13 +32,8 @@ from ..transforms.stages import GovernCorpus, RunRef
 from ..transforms.storage import write_bytes
 from ..transforms.units import Workspace
 
-SMALL_JOB_BYTES = 8 << 20
-"""Inputs up to which one process is faster: starting two workers costs 3 to 6 s of imports and
-model loading, annotating 8 MiB with every stage on one core about as long."""
-
 WORKER_LOG = "worker.log"
 ENGINE_LOG = "engine.log"
-_WORKER = f"{__package__}.worker"
 
 _PLACE = re.compile(r'( *File "[^"]*", line \d+, in \w+|[A-Za-z_][\w.]*(?=: |$))')
 """A line of a traceback that says where, or the class at the start of one that says what."""
@@ -48,13 +43,8 @@ _LOG = logging.getLogger(__name__)
 
 def local_workers(plan: Plan) -> int:
     """Return how many local worker processes to use: 1 means inside this process."""
-    asked = plan.job.engine.workers
-    if asked:
-        return asked
-    size = sum(item["file_bytes"] for item in plan.inputs)
-    if size <= SMALL_JOB_BYTES or len(plan.splits) < 2:
-        return 1
-    return min(len(os.sched_getaffinity(0)), len(plan.splits))
+    count = worker_count(plan.job, (item["file_bytes"] for item in plan.inputs))
+    return count if plan.job.engine.workers else min(count, len(plan.splits))
 
 
 def exchange_way(plan: Plan, beam_arguments: Sequence[str]) -> str:
@@ -203,14 +193,3 @@ def _local_runner(
         default_environment=environment,
         provision_info=fn_runner.ExtendedProvisionInfo(provision),
     )
-
-
-def worker_command(log: Path) -> str:
-    """Return the shell command of a worker process.
-
-    One thread a worker, since there is one worker a core; what libraries print goes to a file in
-    the private work folder, because it is not known to be free of document text.
-    """
-    one_thread = "OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1"
-    python = shlex.quote(sys.executable)
-    return f"{one_thread} exec {python} -m {_WORKER} >>{shlex.quote(str(log))} 2>&1"

@@ -23,10 +23,12 @@ from .buffers import UInt64Array
 def choose_bands(
     threshold: float, num_perm: int, fp_weight: float, fn_weight: float
 ) -> tuple[int, int]:
-    """Choose bands and rows with datasketch's optimiser.
+    """Choose the bands and rows that datasketch's optimiser chooses.
 
     It minimises fp_weight x the area under the S-curve below the threshold + fn_weight x the area
-    over it above the threshold, over all bands x rows <= num_perm.
+    over it above the threshold, over all bands x rows <= num_perm. datasketch integrates with
+    scipy's adaptive quadrature; the S-curve is a polynomial of degree bands x rows, so that
+    Gauss-Legendre quadrature with num_perm / 2 + 1 points is exact, and needs no scipy.
 
     Args:
         threshold: Jaccard similarity in (0, 1) from which pairs should be proposed.
@@ -49,10 +51,33 @@ def choose_bands(
     if min(fp_weight, fn_weight) < 0.0 or abs(fp_weight + fn_weight - 1.0) > 1e-9:
         message = f"expected two weights >= 0 that sum to 1, got {fp_weight} and {fn_weight}"
         raise ValueError(message)
-    from datasketch import MinHashLSH  # noqa: PLC0415  (slow to import)
+    below, above = _areas(0.0, threshold, num_perm), _areas(threshold, 1.0, num_perm)
+    error = fp_weight * below + fn_weight * ((1.0 - threshold) - above)
+    bands, rows = np.unravel_index(np.nanargmin(error), error.shape)
+    if bands < 1:
+        message = (
+            f"expected a choice of at least 2 bands, got 1 at threshold {threshold} with "
+            f"{num_perm} permutations; take more permutations or a lower threshold"
+        )
+        raise ValueError(message)
+    return int(bands) + 1, int(rows) + 1
 
-    index = MinHashLSH(threshold=threshold, num_perm=num_perm, weights=(fp_weight, fn_weight))
-    return int(index.b), int(index.r)
+
+def _areas(low: float, high: float, num_perm: int) -> npt.NDArray[np.float64]:
+    """Return the area under each S-curve between two similarities.
+
+    Returns:
+        float64[num_perm, num_perm] by (bands - 1, rows - 1); NaN where bands x rows > num_perm.
+    """
+    points, weights = np.polynomial.legendre.leggauss(num_perm // 2 + 1)
+    middle, half = (high + low) / 2, (high - low) / 2
+    similarity = middle + half * points
+    areas = np.full((num_perm, num_perm), np.nan)
+    for rows in range(1, num_perm + 1):
+        most = num_perm // rows
+        curves = 1.0 - (1.0 - similarity**rows) ** np.arange(1, most + 1)[:, None]
+        areas[:most, rows - 1] = half * (curves @ weights)
+    return areas
 
 
 def s_curve(bands: int, rows: int, points: npt.ArrayLike) -> npt.NDArray[np.float64]:

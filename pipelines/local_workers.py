@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Local worker processes, forked from one that has already loaded everything.
+
+Starting a worker costs as much as measuring 40 MB: imports, character tables, compiled kernels,
+models, lists. One process pays that once, while the launcher still plans, and every worker is a
+fork of it, which also shares the memory of models and lists. This module imports next to nothing,
+so that the command line can start that process first of all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ..schemas.job import Job
+
+SMALL_JOB_BYTES = 8 << 20
+"""Inputs up to which one process is faster: starting two workers costs 2 to 4 s of imports and
+model loading, annotating 8 MiB with every stage on one core about as long."""
+
+_WORKER = f"{__package__}.worker"
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+def worker_count(job: Job, file_bytes: Iterable[int]) -> int:
+    """Return how many local worker processes suit a job: 1 means inside the launcher.
+
+    Args:
+        job: The job.
+        file_bytes: Size of each input file (bytes).
+    """
+    if job.engine.workers:
+        return job.engine.workers
+    if sum(file_bytes) <= SMALL_JOB_BYTES:
+        return 1
+    return len(os.sched_getaffinity(0))
+
+
+class LocalWorkers:
+    """A process from which the workers of a job are forked; ends with the block that it is for.
+
+    What libraries print there goes to a file in the private work folder, because it is not known
+    to be free of document text.
+    """
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(  # noqa: S603  (this interpreter, a constant module)
+            [sys.executable, "-m", _WORKER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | _ONE_THREAD,  # one worker a core
+        )
+
+    def prepare(self, plan_path: str, digest: str, log: Path) -> None:
+        """Let the process load what the workers of a run will need.
+
+        Args:
+            plan_path: The plan on disk.
+            digest: Fingerprint of the plan.
+            log: File for what workers print; it exists and is private.
+        """
+        self._send({"plan": plan_path, "digest": digest, "log": str(log)})
+
+    def fork(self, environment: Mapping[str, str]) -> None:
+        """Fork a worker.
+
+        Args:
+            environment: What Beam tells its workers.
+        """
+        self._send({"environment": dict(environment)})
+
+    def _send(self, message: Mapping[str, object]) -> None:
+        assert self._process.stdin is not None  # noqa: S101  (for the type checker: it is a pipe)
+        self._process.stdin.write(json.dumps(message).encode() + b"\n")
+        self._process.stdin.flush()
+
+    def close(self, *, kill: bool = False) -> None:
+        """Wait until every worker has ended.
+
+        Args:
+            kill: Whether to end them now; workers die with the process they were forked from.
+        """
+        if kill:
+            self._process.kill()
+        try:
+            self._process.communicate()
+        except BrokenPipeError:
+            self._process.wait()
+
+    def __enter__(self) -> Self:
+        """Nothing to do: the process has been started."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _error: object, _trace: TracebackType | None
+    ) -> None:
+        """End."""
+        self.close(kill=kind is not None)
