@@ -7,6 +7,7 @@ stopped by SIGINT and SIGTERM.
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -143,7 +144,7 @@ def run(
     """
     from ..schemas.job import ExchangeWay  # noqa: PLC0415  (each verb loads what it needs)
     from ..schemas.job_file import load_job  # noqa: PLC0415
-    from .run import describe_plan, run_job  # noqa: PLC0415
+    from .local_workers import start_workers  # noqa: PLC0415
 
     loaded = load_job(job, allow_outside=allow_outside)
     engine = loaded.job.engine.model_copy(
@@ -158,10 +159,16 @@ def run(
         }
     )
     loaded = replace(loaded, job=loaded.job.model_copy(update={"engine": engine}))
+    forked = None if dry_run else start_workers(loaded, context.args)
+    gc.disable()  # imports make no garbage, and are a tenth faster without its collection
+    from .run import describe_plan, run_job  # noqa: PLC0415  (slow; workers load meanwhile)
+
+    gc.enable()
+
     if dry_run:
         click.echo(json.dumps(describe_plan(loaded, output, context.args), indent=1))
         return
-    _print_json(run_job(loaded, output, context.args))
+    _print_json(run_job(loaded, output, context.args, workers=forked))
 
 
 @cli.command()

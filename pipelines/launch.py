@@ -11,10 +11,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import re
-import shlex
-import sys
 import threading
 import traceback
 from collections import Counter
@@ -31,6 +28,7 @@ from ..transforms.run_state import Plan
 from ..transforms.stages import GovernCorpus, RunRef
 from ..transforms.storage import write_bytes
 from ..transforms.units import Workspace
+from .local_workers import LocalWorkers, is_local, worker_count
 
 WORKER_LOG = "worker.log"
 ENGINE_LOG = "engine.log"
@@ -52,20 +50,19 @@ def exchange_way(plan: Plan, beam_arguments: Sequence[str]) -> str:
     way = plan.job.engine.exchange
     if way is not ExchangeWay.AUTO:
         return way.value
-    return "files" if _is_local(beam_arguments) else "engine"
+    return "files" if is_local(beam_arguments) else "engine"
 
 
-def _is_local(beam_arguments: Sequence[str]) -> bool:
-    return not any(item.startswith("--runner") for item in beam_arguments)
-
-
-def run_graph(plan: Plan, ref: RunRef, beam_arguments: Sequence[str]) -> None:
+def run_graph(
+    plan: Plan, ref: RunRef, beam_arguments: Sequence[str], workers: LocalWorkers | None = None
+) -> None:
     """Run the graph to its end.
 
     Args:
         plan: The plan; already on disk at `ref.plan_path`.
         ref: What workers get.
         beam_arguments: Flags for Beam; with `--runner` the job goes to that runner.
+        workers: What local workers are forked from; started here if it is needed and not given.
 
     Raises:
         MunimentError: What stopped the first unit that failed.
@@ -77,7 +74,7 @@ def run_graph(plan: Plan, ref: RunRef, beam_arguments: Sequence[str]) -> None:
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     try:
         with _quiet_threads():
-            _submit(plan, ref, beam_arguments)
+            _submit(plan, ref, beam_arguments, workers)
     except Exception as error:  # noqa: BLE001  (an engine may raise anything)
         # The engine wraps what a worker raises in text of its own; the note on disk is the error.
         failure = workspace.failure()
@@ -104,10 +101,29 @@ def places(trace: str) -> str:
     return "".join(f"{line}\n" for line in found)
 
 
-def _submit(plan: Plan, ref: RunRef, beam_arguments: Sequence[str]) -> None:
-    pipeline = _pipeline(plan, beam_arguments)
-    splits = largest_first(plan)
-    near = plan.bands > 0
+def _submit(
+    plan: Plan, ref: RunRef, beam_arguments: Sequence[str], workers: LocalWorkers | None
+) -> None:
+    if not is_local(beam_arguments):
+        _run(beam.Pipeline(options=beam_options(beam_arguments)), plan, ref)
+        return
+    count = local_workers(plan)
+    _LOG.info("local runner: %d worker process(es), %d splits", count, len(plan.splits))
+    options = beam_options([*beam_arguments, f"--direct_num_workers={count}"])
+    if count == 1:
+        if workers:
+            workers.close(kill=True)
+        _run(beam.Pipeline(runner=_local_runner(options, None), options=options), plan, ref)
+        return
+    with workers or LocalWorkers() as forked:
+        log = Path(plan.work) / WORKER_LOG
+        write_bytes(log, b"")  # private before a worker opens it, whatever the umask
+        forked.prepare(ref.plan_path, ref.digest, log)
+        _run(beam.Pipeline(runner=_local_runner(options, forked), options=options), plan, ref)
+
+
+def _run(pipeline: beam.Pipeline, plan: Plan, ref: RunRef) -> None:
+    splits, near = largest_first(plan), plan.bands > 0
     _ = pipeline | "Splits" >> beam.Create(splits) | "GovernCorpus" >> GovernCorpus(ref, near=near)
     pipeline.run().wait_until_finish()
 
@@ -158,17 +174,8 @@ def _quiet_threads() -> Iterator[None]:
         threading.excepthook = before
 
 
-def _pipeline(plan: Plan, beam_arguments: Sequence[str]) -> beam.Pipeline:
-    if not _is_local(beam_arguments):
-        return beam.Pipeline(options=beam_options(beam_arguments))
-    workers = local_workers(plan)
-    _LOG.info("local runner: %d worker process(es), %d splits", workers, len(plan.splits))
-    options = beam_options([*beam_arguments, f"--direct_num_workers={workers}"])
-    return beam.Pipeline(runner=_local_runner(options, plan, workers), options=options)
-
-
 def _local_runner(
-    options: PipelineOptions, plan: Plan, workers: int
+    options: PipelineOptions, workers: LocalWorkers | None
 ) -> beam.runners.runner.PipelineRunner:
     """Return the FnApiRunner: inside this process, or with worker processes of its own."""
     from apache_beam.portability.api import beam_provision_api_pb2  # noqa: PLC0415
@@ -177,19 +184,14 @@ def _local_runner(
         worker_handlers,
     )
     from apache_beam.runners.portability.portable_runner import JobServiceHandle  # noqa: PLC0415
-    from apache_beam.transforms.environments import SubprocessSDKEnvironment  # noqa: PLC0415
+
+    from .forked_worker import forked_environment  # noqa: PLC0415
 
     # Without this a timer thread flushes a buffer that the worker is writing to, and rows vanish.
     worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
     encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
     provision = beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded)
-    environment = None
-    if workers > 1:
-        log = Path(plan.work) / WORKER_LOG
-        write_bytes(log, b"")  # private before a worker's shell opens it, whatever the umask
-        command = worker_command(log)
-        environment = SubprocessSDKEnvironment.from_command_string(command)
     return fn_runner.FnApiRunner(
-        default_environment=environment,
+        default_environment=forked_environment(workers) if workers else None,
         provision_info=fn_runner.ExtendedProvisionInfo(provision),
     )

@@ -9,22 +9,26 @@ so that the command line can start that process first of all.
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from ..schemas.job import Job
+from ..schemas.job_file import LoadedJob
 
 SMALL_JOB_BYTES = 8 << 20
 """Inputs up to which one process is faster: starting two workers costs 2 to 4 s of imports and
 model loading, annotating 8 MiB with every stage on one core about as long."""
 
-_WORKER = f"{__package__}.worker"
+_START = f"import gc; gc.disable(); from {__package__}.worker import main; main()"
+"""Imports and models make no garbage; they are a tenth faster without its collection."""
+
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -42,6 +46,29 @@ def worker_count(job: Job, file_bytes: Iterable[int]) -> int:
     return len(os.sched_getaffinity(0))
 
 
+def is_local(beam_arguments: Sequence[str]) -> bool:
+    """Return whether a job runs on this machine, without a runner of its own."""
+    return not any(item.startswith("--runner") for item in beam_arguments)
+
+
+def start_workers(loaded: LoadedJob, beam_arguments: Sequence[str]) -> LocalWorkers | None:
+    """Start what the workers of a job will be forked from, if it is to have any.
+
+    Meant to be called before anything slow is imported. A guess is enough: what a job really needs
+    is known when it is planned.
+
+    Args:
+        loaded: The job.
+        beam_arguments: Flags for Beam.
+    """
+    if not is_local(beam_arguments):
+        return None
+    patterns = (os.path.join(loaded.root, path) for s in loaded.job.sources for path in s.paths)
+    files = (path for pattern in patterns for path in glob.iglob(pattern, recursive=True))
+    sizes = (os.path.getsize(path) for path in files if os.path.isfile(path))
+    return LocalWorkers() if worker_count(loaded.job, sizes) > 1 else None
+
+
 class LocalWorkers:
     """A process from which the workers of a job are forked; ends with the block that it is for.
 
@@ -50,13 +77,18 @@ class LocalWorkers:
     """
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(  # noqa: S603  (this interpreter, a constant module)
-            [sys.executable, "-m", _WORKER],
+        self._process = subprocess.Popen(  # noqa: S603  (this interpreter, a constant text)
+            [sys.executable, "-c", _START],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env=os.environ | _ONE_THREAD,  # one worker a core
         )
+
+    @property
+    def pid(self) -> int:
+        """Process that the workers are forked from."""
+        return self._process.pid
 
     def prepare(self, plan_path: str, digest: str, log: Path) -> None:
         """Let the process load what the workers of a run will need.

@@ -27,6 +27,7 @@ from ..transforms.units import Marker
 from .commit import commit_release
 from .guards import check_guards
 from .launch import beam_options, exchange_way, run_graph
+from .local_workers import LocalWorkers
 from .plan import make_plan
 from .progress import ProgressBar
 
@@ -77,6 +78,7 @@ def run_job(
     beam_arguments: Sequence[str] = (),
     *,
     progress: bool | None = None,
+    workers: LocalWorkers | None = None,
 ) -> dict[str, Any]:
     """Run a job to a release.
 
@@ -85,6 +87,7 @@ def run_job(
         output: Output folder; holds the releases and, while a job runs, its private work folder.
         beam_arguments: Flags for Beam.
         progress: Whether to show a progress bar; None shows one on a terminal.
+        workers: What local workers are forked from; by default it is started when needed.
 
     Returns:
         The summary that `muniment run` prints.
@@ -105,7 +108,7 @@ def run_job(
         way = exchange_way(plan, beam_arguments)
         ref = RunRef(str(plan.work) + f"/{PLAN_FILE}", run.whole_fingerprint, way)
         with ProgressBar(plan, show=progress):
-            run_graph(plan, ref, beam_arguments)
+            run_graph(plan, ref, beam_arguments, workers)
         annotated, final = _final_markers(run)
         check_guards(plan, final, finished(run, "verify"))
         stages = stage_report(run)

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The process that local workers are forked from, and the workers: Beam's, but quiet.
 
-Run as `python -m muniment.pipelines.worker` by `LocalWorkers`, which says on stdin what to load
-and, line by line, whom to serve. Workers say nothing of the text: what Beam logs of an exception
+Run by `LocalWorkers`, which says on stdin what to load and, line by line, whom to serve. Workers say nothing of the text: what Beam logs of an exception
 would repeat the document that caused it. And they end with their launcher: those of a stopped
 launcher would else go on until they next try to reach it.
 """
@@ -59,6 +58,7 @@ def _prepare(plan_path: str, digest: str, log: str) -> None:
     except Exception as error:  # noqa: BLE001  (a worker will meet it again, and report it)
         _note(type(error))
     gc.freeze()  # what is shared stays shared: no collection touches it
+    gc.enable()
 
 
 def _serve(environment: Mapping[str, str]) -> None:
@@ -85,7 +85,3 @@ def _end_with_parent() -> None:
 def _note(kind: type[BaseException]) -> None:
     """Name the class of an error that nothing caught; units note where theirs happened."""
     os.write(2, f"{kind.__name__}\n".encode())
-
-
-if __name__ == "__main__":
-    main()

@@ -17,10 +17,14 @@ from muniment.transforms.bands import (
 RNG = np.random.default_rng(3)
 
 
-@pytest.mark.parametrize("threshold", [0.5, 0.7, 0.8, 0.9])
-def test_choose_bands_is_datasketchs_optimiser(threshold: float) -> None:
-    theirs = MinHashLSH(threshold=threshold, num_perm=64, weights=(0.3, 0.7))
-    assert choose_bands(threshold, 64, 0.3, 0.7) == (theirs.b, theirs.r)
+@pytest.mark.parametrize("threshold", [0.35, 0.5, 0.7, 0.8, 0.83, 0.9])
+@pytest.mark.parametrize("num_perm", [32, 64, 100])
+@pytest.mark.parametrize("weight", [0.1, 0.3, 0.5])
+def test_choose_bands_is_datasketchs_optimiser(
+    threshold: float, num_perm: int, weight: float
+) -> None:
+    theirs = MinHashLSH(threshold=threshold, num_perm=num_perm, weights=(weight, 1 - weight))
+    assert choose_bands(threshold, num_perm, weight, 1 - weight) == (theirs.b, theirs.r)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +34,7 @@ def test_choose_bands_is_datasketchs_optimiser(threshold: float) -> None:
         ((1.0, 64, 0.5, 0.5), "0 < threshold < 1, got 1.0"),
         ((0.8, 1, 0.5, 0.5), "num_perm >= 2, got 1"),
         ((0.8, 64, 0.5, 0.6), "sum to 1, got 0.5 and 0.6"),
+        ((0.86, 16, 0.9, 0.1), "at least 2 bands, got 1 at threshold 0.86"),
     ],
 )
 def test_choose_bands_refuses_what_makes_no_sense(

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Local workers: when there are any, that they are forks, and that they end with their launcher."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from muniment.pipelines.local_workers import (
+    SMALL_JOB_BYTES,
+    LocalWorkers,
+    start_workers,
+    worker_count,
+)
+from muniment.schemas.job import Job
+from muniment.schemas.job_file import LoadedJob, load_job
+from small_corpus import write_corpus
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def loaded(tmp_path: Path) -> LoadedJob:
+    return load_job(write_corpus(tmp_path))
+
+
+def with_workers(loaded: LoadedJob, workers: int) -> Job:
+    engine = loaded.job.engine.model_copy(update={"workers": workers})
+    return loaded.job.model_copy(update={"engine": engine})
+
+
+def test_small_jobs_run_in_one_process_and_others_on_every_core(loaded: LoadedJob):
+    cores = len(os.sched_getaffinity(0))
+    assert worker_count(with_workers(loaded, 0), [SMALL_JOB_BYTES]) == 1
+    assert worker_count(with_workers(loaded, 0), [SMALL_JOB_BYTES, 1]) == cores
+    assert worker_count(with_workers(loaded, 3), [1]) == 3
+
+
+def test_no_process_is_started_for_a_small_job_or_another_runner(loaded: LoadedJob):
+    assert start_workers(loaded, []) is None
+    assert start_workers(loaded, ["--runner=FlinkRunner"]) is None
+
+
+def test_workers_end_with_the_process_they_were_forked_from():
+    workers = LocalWorkers()
+    nowhere = 'url: "localhost:9"'
+    for number in range(2):
+        workers.fork(
+            {"CONTROL_API_SERVICE_DESCRIPTOR": nowhere, "WORKER_ID": str(number)}
+            | {"PIPELINE_OPTIONS": "{}"}
+        )
+    parent = psutil.Process(workers.pid)
+    deadline = time.monotonic() + 60
+    while len(children := parent.children()) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert len(children) == 2
+    workers.close(kill=True)
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not alive
