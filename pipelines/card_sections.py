@@ -307,7 +307,7 @@ SECTIONS: tuple[Section, ...] = (
                 "Documents by the highest grade found in them",
                 _columns(
                     "grade: Grade; documents_in: Documents judged; documents_kept: Kept; "
-                    "removed_as_dense: Removed as dense; found: Spans found; "
+                    "removed_for_it: Removed for it; found: Spans found; "
                     "redacted_in_kept: Replaced in kept"
                 ),
             ),

@@ -33,8 +33,9 @@ from ..transforms.bands import s_curve
 from ..transforms.finalize import PRODUCT_TABLES
 from ..transforms.ledger import table_of
 from ..transforms.outcomes import READ_FAULT
-from ..transforms.policy import RuleFacts, late_rules_of, policy_digest
+from ..transforms.policy import late_rules_of, policy_digest
 from ..transforms.protect import publishable_name
+from ..transforms.rules import RuleFacts
 from ..transforms.run_state import Run
 from ..transforms.storage import (
     FileFacts,

@@ -13,12 +13,13 @@ import pyarrow as pa
 
 from .. import __version__
 from ..schemas.errors import InputError, JobError, ListError
-from ..schemas.job import Job, NerScope, Source
+from ..schemas.job import Job, Source
 from ..schemas.job_file import LoadedJob, is_inside
+from ..schemas.personal_data import NerScope
 from ..transforms.bands import choose_bands
 from ..transforms.keys import load_key
 from ..transforms.models import ModelFile, bundled_models, verify_model
-from ..transforms.pii import PiiModels
+from ..transforms.pii import PiiModels, recogniser_facts, settings_of
 from ..transforms.reading import (
     FileFacts,
     ReadLimits,
@@ -64,6 +65,7 @@ def make_plan(loaded: LoadedJob, work: Path) -> Plan:
     job = loaded.job
     keyring = load_key(loaded.root / job.key_file)
     job = _in_order(_with_spdx(job))
+    settings_of(job.personal_data)
     files = _inspect(loaded, job)
     splits = plan_splits(
         [(source, label, str(path), facts) for source, label, path, facts in files],
@@ -242,6 +244,8 @@ def _models(job: Job) -> tuple[list[dict[str, Any]], dict[str, float]]:
         )
     if job.toxicity.enabled:
         thresholds |= job.toxicity.thresholds
+    if job.personal_data.enabled:
+        facts += recogniser_facts(job.personal_data, __version__)
     if job.personal_data.enabled and job.personal_data.ner is not NerScope.OFF:
         facts += [
             {

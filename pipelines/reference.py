@@ -43,6 +43,8 @@ _EXAMPLES: dict[str, Any] = {
     "lists[].path": "lists/optout-domains.txt",
     "key_file": "key",
     "rights.lists": ["optout-domains"],
+    "personal_data.recognisers[].name": "staff-number",
+    "personal_data.recognisers[].patterns": ["\\bEMP-([0-9]{5})\\b"],
 }
 """Values of mandatory fields, and of those that make the example one sound job."""
 

@@ -12,17 +12,12 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
-Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+from .job_model import JobModel, Name, Share
+from .personal_data import PersonalData, check_personal_data
+
 LanguageCode = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=False, allow_inf_nan=False, str_strip_whitespace=True
-    )
 
 
 class SourceKind(StrEnum):
@@ -63,14 +58,14 @@ class PersonalDataBasis(StrEnum):
     UNKNOWN = "unknown"
 
 
-class CollectionPeriod(_Model):
+class CollectionPeriod(JobModel):
     """When a source was collected; both days included."""
 
     start: date = Field(description="First day of collection (ISO 8601).")
     end: date = Field(description="Last day of collection (ISO 8601).")
 
 
-class FieldMapping(_Model):
+class FieldMapping(JobModel):
     """Which input field fills which column; dots walk into nested objects."""
 
     text: str = Field("text", description="Field that holds the document's text; mandatory.")
@@ -93,7 +88,7 @@ class FieldMapping(_Model):
     )
 
 
-class Source(_Model):
+class Source(JobModel):
     """One source of documents and what is declared about it."""
 
     name: Name = Field(description="Short name, unique in the job; the manifest's source id.")
@@ -145,7 +140,7 @@ class ListKind(StrEnum):
     CONTENT_HASH = "content_hash"
 
 
-class ListFile(_Model):
+class ListFile(JobModel):
     """One opt-out or takedown list."""
 
     name: Name = Field(description="Short name, unique in the job; decisions cite it.")
@@ -157,7 +152,7 @@ class ListFile(_Model):
     force: bool = Field(False, description="Accept entries as broad as a public suffix.")
 
 
-class Rights(_Model):
+class Rights(JobModel):
     """Opt-outs, takedowns and licences."""
 
     lists: tuple[Name, ...] = Field((), description="Names of the lists to apply, in order.")
@@ -177,7 +172,7 @@ class Rights(_Model):
     )
 
 
-class Language(_Model):
+class Language(JobModel):
     """Language identification with fastText lid.176."""
 
     enabled: bool = Field(True, description="Measure the language of every document.")
@@ -187,7 +182,7 @@ class Language(_Model):
     )
 
 
-class Toxicity(_Model):
+class Toxicity(JobModel):
     """Toxicity of the worst window, by the models that ship with muniment."""
 
     enabled: bool = Field(True, description="Measure toxicity where a model for the language is.")
@@ -200,38 +195,7 @@ class Toxicity(_Model):
     )
 
 
-class NerScope(StrEnum):
-    """Where named-entity recognition looks."""
-
-    OFF = "off"
-    CONTACT = "contact"
-    ALL = "all"
-
-
-class PersonalData(_Model):
-    """Detection and redaction of personal data."""
-
-    enabled: bool = Field(True, description="Detect and redact personal data.")
-    ner: NerScope = Field(
-        NerScope.CONTACT,
-        description="Names: not at all, around other identifiers and contact cues, or everywhere.",
-    )
-    entities: tuple[str, ...] = Field((), description="Entity types to find; empty finds all.")
-    operator: str = Field(
-        "placeholder",
-        pattern="^(placeholder|mask|hash)$",
-        description="What replaces a value.",
-    )
-    max_sensitive: int = Field(
-        3,
-        ge=1,
-        description="Sensitive identifiers from which a whole document is removed "
-        "(GB/T 35273 practice; see the grade table).",
-    )
-    min_score: Share = Field(0.5, description="Least score of a span that is redacted.")
-
-
-class NearDuplicates(_Model):
+class NearDuplicates(JobModel):
     """MinHash near-duplicates, verified by true Jaccard."""
 
     enabled: bool = Field(True, description="Look for near-duplicates.")
@@ -248,7 +212,7 @@ class NearDuplicates(_Model):
     )
 
 
-class Deduplication(_Model):
+class Deduplication(JobModel):
     """Exact and near duplicates."""
 
     exact: bool = Field(True, description="Remove exact copies (after normalising white space).")
@@ -265,7 +229,7 @@ class Deduplication(_Model):
     )
 
 
-class Limits(_Model):
+class Limits(JobModel):
     """Bounds on what one input may cost."""
 
     max_record_bytes: int = Field(64 << 20, ge=1024, description="Largest record (bytes).")
@@ -281,7 +245,7 @@ class CorpusFormat(StrEnum):
     JSONL_ZST = "jsonl.zst"
 
 
-class Output(_Model):
+class Output(JobModel):
     """What a release holds besides the manifest."""
 
     formats: tuple[CorpusFormat, ...] = Field(
@@ -299,7 +263,7 @@ class ExchangeWay(StrEnum):
     ENGINE = "engine"
 
 
-class Engine(_Model):
+class Engine(JobModel):
     """How the job runs; nothing here changes the bytes of a release."""
 
     exchange: ExchangeWay = Field(
@@ -309,14 +273,14 @@ class Engine(_Model):
     keep_work: bool = Field(False, description="Keep the work folder after the release.")
 
 
-class Partitioning(_Model):
+class Partitioning(JobModel):
     """Fixed numbers that shape the output; part of the job, never of the machine."""
 
     exchange_partitions: int = Field(16, ge=1, le=4096, description="Partitions of each exchange.")
     split_bytes: int = Field(32 << 20, ge=1 << 16, description="Bytes of input a split aims at.")
 
 
-class Job(_Model):
+class Job(JobModel):
     """A whole job file."""
 
     name: Name = Field(description="Name of the corpus.")
@@ -388,6 +352,7 @@ def check_job(job: Job) -> list[str]:
         for number, name in enumerate(job.rights.lists)
         if name not in known
     ]
+    problems += check_personal_data(job.personal_data)
     return sorted(problems)
 
 

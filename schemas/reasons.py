@@ -31,6 +31,8 @@ class Reason(StrEnum):
     LANGUAGE_NOT_ALLOWED = "language_not_allowed"
     TOXIC = "toxic"
     PII_DENSE = "pii_dense"
+    PII_MINOR = "pii_minor"
+    PII_DROPPED = "pii_dropped"
     DUP_EXACT = "dup_exact"
     DUP_NEAR = "dup_near"
     OPTOUT_DUP = "optout_dup"

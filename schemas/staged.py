@@ -45,6 +45,7 @@ ANNOTATIONS = pa.schema(
         required("empty", pa.bool_()),
         required("pii_sensitive", pa.uint32()),
         required("pii_minor", pa.bool_()),
+        pa.field("pii_kinds", pa.string()),
     ]
 )
 """One row for each record of a split; the columns `list:<name>` (int64, null = no match) follow."""

@@ -274,8 +274,8 @@ SPANS = TableSpec(
         Field("entity_type", WORD, "Type of the identifier."),
         Field("grade", WORD, "general, sensitive, minor or secret."),
         Field("score", pa.float32(), "Confidence of the detector.", "[0, 1]"),
-        Field("detector", WORD, "Detector with version."),
-        Field("action", WORD, "What was done: placeholder, mask, hash, or left."),
+        Field("detector", WORD, "Detector; of what set and version, see models."),
+        Field("action", WORD, "What was done: placeholder, mask, hash, surrogate, or left."),
     ),
 )
 
@@ -286,10 +286,10 @@ PII_STATS = TableSpec(
         Field("doc_id", ID, "Document."),
         Field("entity_type", WORD, "Type of the identifier."),
         Field("grade", WORD, "Grade of the type."),
-        Field("detector", WORD, "Detector with version."),
+        Field("detector", WORD, "Detector; of what set and version, see models."),
         Field("n_found", pa.uint32(), "Spans found.", "spans"),
         Field("n_redacted", pa.uint32(), "Spans replaced in the corpus.", "spans"),
-        Field("action", WORD, "What was done."),
+        Field("action", WORD, "What was done, see spans; not_kept: the document was not kept."),
     ),
 )
 
@@ -329,13 +329,13 @@ LISTS = TableSpec(
 
 MODELS = TableSpec(
     "models",
-    "One model that measured.",
+    "One model, or set of recognisers, that measured.",
     (
         Field("model", pa.string(), "Name."),
         Field("version", pa.string(), "Version."),
         Field("sha256", pa.binary(32), "Digest of the file, or over the digests of its files."),
         Field("licence", pa.string(), "Licence."),
-        Field("task", WORD, "language, toxicity or ner."),
+        Field("task", WORD, "language, toxicity, ner or recogniser."),
     ),
 )
 

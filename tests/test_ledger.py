@@ -34,7 +34,7 @@ from muniment.transforms.ledger import (
     table_of,
 )
 from muniment.transforms.outcomes import READ_FAULT, Fired, Outcomes, Relations
-from muniment.transforms.policy import RuleFacts
+from muniment.transforms.rules import RuleFacts
 
 SOURCE = {"source_id": "web", "input_number": 4, "rights_observability": "none"}
 TOXIC = RuleFacts("toxicity", "toxicity", "toxicity", "Removes.", "Card", Reason.TOXIC, version=3)

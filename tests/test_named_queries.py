@@ -97,7 +97,7 @@ TRUTH: dict[str, list[tuple[object, ...]]] = {
         ("survivor", "minhash", 2, 150, 2, None, None, 0),
         ("exact_copy", "exact", 1, 100, 1, 1.0, 1.0, 0),
     ],
-    # grade, documents_in, documents_kept, removed_as_dense, found, redacted_in_kept
+    # grade, documents_in, documents_kept, removed_for_it, found, redacted_in_kept
     "pii-grades": [
         ("sensitive", 1, 0, 1, 4, 0),
         ("general", 1, 1, 0, 2, 2),

@@ -20,7 +20,8 @@ from muniment.transforms.outcomes import (
     relate,
     resolve_outcomes,
 )
-from muniment.transforms.policy import IsEmpty, RuleFacts, late_rules_of
+from muniment.transforms.policy import IsEmpty, late_rules_of
+from muniment.transforms.rules import RuleFacts
 
 BASE = np.uint64(5 << 32)
 FILL = {

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -16,6 +18,7 @@ from muniment.transforms.pii import (
     ENTITY,
     SPANS,
     RedactionPolicy,
+    apply_policy,
     custom,
     detect,
     detect_pii,
@@ -26,9 +29,10 @@ from muniment.transforms.pii import detect as detect_function
 from muniment.transforms.pii import scan as scan_module
 from muniment.transforms.pii import shadow as shadow_module
 from muniment.transforms.pii.keys import ValueHasher, derive_key
+from muniment.transforms.pii.operators import replacement
 from muniment.transforms.pii.patterns import PATTERNS
-from muniment.transforms.pii.redact import replacement
 from muniment.transforms.pii.spans import Span, merge
+from muniment.transforms.pii.surrogates import RANGES, surrogate
 
 KEY = bytes(range(32))
 
@@ -65,7 +69,9 @@ STRUCTURED = [
     ("IP_ADDRESS", "login from {} today", "2a00:1450:4009:80b::200e"),
     ("IP_ADDRESS_RESERVED", "see {} here", "192.168.17.44"),
     ("IP_ADDRESS_RESERVED", "see {} here", "203.0.113.77"),
+    ("IP_ADDRESS_RESERVED", "see {} here", "2001:db8::17"),
     ("MAC_ADDRESS", "nic {} up", "3c:22:fb:4d:10:9a"),
+    ("MAC_ADDRESS_RESERVED", "nic {} up", "00-00-5E-00-53-9A"),
     ("IBAN_CODE", "IBAN {} and more", "GB82 WEST 1234 5698 7654 32"),
     ("IBAN_CODE", "iban {}", "de89370400440532013000"),
     ("CREDIT_CARD", "card {} exp 12/27", "4111 1111 1111 1111"),
@@ -323,22 +329,102 @@ def test_redacting_twice_changes_nothing(action: str) -> None:
     assert "0132" not in once
 
 
-@pytest.mark.parametrize("action", ["placeholder", "hash", "surrogate"])
-def test_nothing_an_operator_writes_is_found_again(action: str) -> None:
+CUES = (
+    "{}",
+    "passport {}, ok",
+    "电话：{}",
+    "卡号{}",
+    "account no. {}",
+    "password: {}",
+    "NHS {} 12",
+)
+
+
+def left_over(texts: list[str]) -> list[str]:
+    """Return the texts in which something is found that redaction replaces by default."""
+    result = detect(pa.array(texts), pa.array(["en"] * len(texts)), key=KEY)
+    return [
+        texts[span["row"]]
+        for span in result.spans.to_pylist()
+        if ENTITY[span["entity_type"]].action != "keep"
+    ]
+
+
+@pytest.mark.parametrize("action", ["placeholder", "hash"])
+def test_no_placeholder_is_found_again(action: str) -> None:
     digests = [bytes([number] * 16) for number in (0x12, 0x00, 0x99, 0xAB, 0x5F)]
     texts = [
         carrier.format(replacement(action, entity.name, digest, "value"))
         for entity in ENTITIES
         for digest in digests
-        for carrier in ("{}", "passport {}, ok", "电话：{}", "password: {}")
+        for carrier in CUES
     ]
-    result = detect(pa.array(texts), pa.array(["en"] * len(texts)), key=KEY)
-    again = [
-        texts[span["row"]]
-        for span in result.spans.to_pylist()
-        if ENTITY[span["entity_type"]].action != "keep"
-    ]
-    assert again == []
+    assert left_over(texts) == []
+
+
+@pytest.mark.parametrize("entity", sorted(RANGES))
+def test_a_surrogate_standing_alone_is_nobodys(entity: str) -> None:
+    digests = [hashlib.sha256(bytes([n])).digest()[:16] for n in range(200)]
+    made = [surrogate(entity, digest, "::1" if n % 2 else "1") for n, digest in enumerate(digests)]
+    assert made == [surrogate(entity, d, "::1" if n % 2 else "1") for n, d in enumerate(digests)]
+    assert len(set(made)) > 60
+    assert left_over([f"it is {value} here" for value in made]) == []
+
+
+def spans_over(texts: list[str], values: list[tuple[str, bytes, int, int]]) -> pa.Table:
+    """Return spans as a detector would: (type, keyed hash, start, end) by text."""
+    return pa.table(
+        {
+            "row": pa.array(range(len(texts)), pa.int64()),
+            "start": pa.array([start for _, _, start, _ in values], pa.int32()),
+            "end": pa.array([end for _, _, _, end in values], pa.int32()),
+            "entity_type": [kind for kind, _, _, _ in values],
+            "grade": [ENTITY[kind].grade.value for kind, _, _, _ in values],
+            "score": pa.array([0.9] * len(texts), pa.float32()),
+            "detector": ["d"] * len(texts),
+            "value_hmac": pa.array([digest for _, digest, _, _ in values], pa.binary(16)),
+        }
+    )
+
+
+def test_a_surrogate_after_a_cue_that_would_find_it_becomes_a_placeholder() -> None:
+    texts, values = [], []
+    for entity in ENTITIES:
+        for carrier in CUES:
+            start = carrier.index("{")
+            texts.append(carrier.format("value"))
+            digest = hashlib.sha256(texts[-1].encode()).digest()[:16]
+            values.append((entity.name, digest, start, start + 5))
+    policy = RedactionPolicy({entity.name: "surrogate" for entity in ENTITIES})
+    done = apply_policy(pa.array(texts), spans_over(texts, values), policy)
+    assert left_over(done.texts.to_pylist()) == []
+    assert set(done.actions.to_pylist()) == {"surrogate", "placeholder"}
+    for text, (kind, _, _, _), action in zip(
+        done.texts.to_pylist(), values, done.actions.to_pylist(), strict=True
+    ):
+        assert (f"[{ENTITY[kind].label}]" in text) == (action == "placeholder")
+
+
+def test_an_operator_is_the_types_else_the_grades_else_the_default() -> None:
+    policy = RedactionPolicy(
+        {"EMAIL_ADDRESS": "mask"}, grades={"sensitive": "hash"}, default="surrogate"
+    )
+    assert policy.action("EMAIL_ADDRESS") == "mask"
+    assert policy.action("US_SSN") == "hash"
+    assert policy.action("PHONE_NUMBER") == "surrogate"
+    assert policy.action("PHONE_NUMBER", "sensitive") == "hash"
+    assert policy.action("LOCATION") == policy.action("IP_ADDRESS_RESERVED") == "keep"
+    assert RedactionPolicy({"LOCATION": "hash"}).action("LOCATION") == "hash"
+    with pytest.raises(JobError) as caught:
+        RedactionPolicy({"NOPE": "mask"}, grades={"grave": "mask"}, default="burn")
+    assert len(caught.value.problems) == 3
+
+
+def test_a_dropped_type_leaves_nothing_of_its_document() -> None:
+    texts, langs = pa.array(["a@example.com", "SSN 141-01-9056, a@example.com", "ok"]), ["en"] * 3
+    spans = detect_pii(texts, pa.array(langs), key=KEY)
+    out = redact(texts, spans, RedactionPolicy(grades={"sensitive": "drop"}))
+    assert out.to_pylist() == ["[EMAIL]", None, "ok"]
 
 
 def test_replacement_depends_on_type_and_value_only() -> None:

@@ -19,8 +19,6 @@ from muniment.schemas.reasons import (
 )
 from muniment.schemas.staged import ANNOTATIONS
 from muniment.transforms.policy import (
-    Hits,
-    Rule,
     Verdict,
     judge,
     late_rules_of,
@@ -28,6 +26,7 @@ from muniment.transforms.policy import (
     policy_digest,
     rules_of,
 )
+from muniment.transforms.rules import Hits, Rule
 
 SOURCE = {
     "name": "s",
@@ -56,6 +55,7 @@ FINE: dict[str, Any] = {
     "toxicity": 0.01,
     "pii_sensitive": 0,
     "pii_minor": False,
+    "pii_kinds": None,
 }
 EVERYTHING: dict[str, Any] = {
     "lists": LISTS,
@@ -66,6 +66,7 @@ EVERYTHING: dict[str, Any] = {
         "require_source": True,
     },
     "language": {"allow": ["en", "zh"], "min_score": 0.5},
+    "personal_data": {"operators": {"US_SSN": "drop"}},
 }
 THRESHOLDS = {"en": 0.5, "zh": 0.9}
 
@@ -220,10 +221,13 @@ def test_toxicity_fires_from_the_threshold_of_the_language_and_never_without_a_s
     assert np.isnan(hits.threshold[4])
 
 
-def test_personal_data_fires_on_the_count_or_on_a_minor() -> None:
+def test_personal_data_fires_on_the_count_and_on_a_minor() -> None:
     own = rule("pii_dense")
     rows = [{"pii_sensitive": 2}, {"pii_sensitive": 3}, {"pii_minor": True}]
-    assert fires(own, *rows) == [False, True, True]
+    assert fires(own, *rows) == [False, True, False]
+    assert fires(rule("pii_minor"), *rows) == [False, False, True]
+    flagged = rule("pii_minor", personal_data={"minors": "flag"})
+    assert (flagged.facts.action, flagged.facts.reason) == ("flag", None)
     stricter = rule("pii_dense", personal_data={"max_sensitive": 1})
     assert fires(stricter, {"pii_sensitive": 1}, {}) == [True, False]
     off = rules(personal_data={"enabled": False})
@@ -246,6 +250,8 @@ BAD: dict[str, dict[str, Any]] = {
     "language": {"lang_score": 0.1},
     "toxicity": {"toxicity": 0.8},
     "pii_dense": {"pii_sensitive": 9},
+    "pii_minor": {"pii_minor": True},
+    "pii_dropped": {"pii_kinds": "EMAIL_ADDRESS:general US_SSN:sensitive"},
 }
 """Rules in the order they decide, and signals on which each one alone fires."""
 
@@ -350,7 +356,14 @@ def test_rule_ids_are_unique() -> None:
 
 def test_late_rules_follow_the_job() -> None:
     on = {facts.rule_id: facts for facts in late_rules_of(job())}
-    assert list(on) == ["optout_dup", "dup_exact", "dup_near", "detector_failed", "redact"]
+    assert list(on) == [
+        "optout_dup",
+        "dup_exact",
+        "dup_near",
+        "detector_failed",
+        "pii_dropped_late",
+        "redact",
+    ]
     assert on["optout_dup"].action == "remove"
     assert {on[name].mode for name in on} == {"enforce"}
     off = {

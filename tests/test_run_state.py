@@ -103,6 +103,9 @@ MEASURES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "toxicity": lambda _: {"toxicity": {"enabled": False}},
     "personal data": lambda _: {"personal_data": {"enabled": False}},
     "entities": lambda _: {"personal_data": {"ner": "off", "entities": ["EMAIL_ADDRESS"]}},
+    "recognisers": lambda _: {
+        "personal_data": {"ner": "off", "recognisers": [{"name": "a", "patterns": ["b"]}]}
+    },
     "signature": lambda _: {"deduplication": {"near": {"num_perm": 64}}},
     "shingles": lambda _: {"deduplication": {"near": {"shingle_size": 3}}},
     "bands": lambda _: {"deduplication": {"near": {"threshold": 0.5}}},
@@ -113,7 +116,7 @@ DECIDES: dict[str, dict[str, Any]] = {
     "toxicity": {"toxicity": {"thresholds": {"en": 0.4}}},
     "shadow": {"toxicity": {"mode": "shadow"}},
     "personal data": {"personal_data": {"ner": "off", "max_sensitive": 9}},
-    "operator": {"personal_data": {"ner": "off", "operator": "mask"}},
+    "operator": {"personal_data": {"ner": "off", "operators": {"default": "mask"}}},
     "exact copies": {"deduplication": {"exact": False}},
     "guards": {"deduplication": {"max_cluster": 7}},
     "unknown rights": {"rights": {"lists": ["hosts"], "unknown_policy": "drop"}},

@@ -22,7 +22,7 @@ from .bands import band_hashes
 from .dates import parse_dates
 from .hashing import canonical_text, hash_rows, siphash128
 from .minhash import sign
-from .pii import SPANS, Detection, detect, document_counts
+from .pii import SPANS, Detection, detect, document_counts, document_kinds
 from .policy import list_column
 from .protect import withhold_hosts
 from .reading import Split
@@ -142,6 +142,8 @@ def _measure(
         found = _personal_data(run, texts, columns["lang"])
         counts = document_counts(texts, found.spans)
         columns["pii_sensitive"], columns["pii_minor"] = counts.distinct_sensitive, counts.minor
+        least = run.job.personal_data.min_score
+        columns["pii_kinds"] = document_kinds(len(texts), found.spans, least)
         columns["fault"] = found.faults
     with out.timed("signature", size):
         columns["tokens"], bands = _signature(run, columns["_canonical"], clean["row"])
@@ -240,8 +242,9 @@ def _personal_data(run: Run, texts: pa.Array, langs: pa.Array) -> Detection:
     if not settings.enabled:
         nothing = np.zeros(len(texts), dtype=np.uint8)
         return Detection(SPANS.empty_table(), nothing, nothing.astype(bool))
-    entities = settings.entities or None
-    return detect(texts, langs, ner="off", entities=entities, key=run.pii_key)
+    return detect(
+        texts, langs, ner="off", entities=run.pii.entities, key=run.pii_key, custom=run.pii.custom
+    )
 
 
 def _signature(

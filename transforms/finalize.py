@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from ..schemas import tables
 from ..schemas.job import CorpusFormat
+from ..schemas.reasons import REASON_CODES, Reason
 from ..schemas.staged import EXACT, NEAR
 from . import ledger
 from .corpus_json import write_jsonl
@@ -112,7 +113,10 @@ def finalize_split(
         out.keep("corpus_jsonl", write_jsonl(out.path("corpus", "jsonl.zst"), written.path))
     kept = _join(parts)
     facts = {rule.rule_id: rule for rule in late}
-    outcomes.add(Fired(facts["detector_failed"], kept.fallen, reason=kept.faults))
+    dropped = kept.faults == REASON_CODES[Reason.PII_DROPPED]
+    outcomes.add(Fired(facts["pii_dropped_late"], kept.fallen[dropped]))
+    failed = kept.fallen[~dropped]
+    outcomes.add(Fired(facts["detector_failed"], failed, reason=kept.faults[~dropped]))
     touched = kept.redacted > 0
     replaced = kept.redacted[touched].astype(np.int64)
     outcomes.add(Fired(facts["redact"], kept.row[touched], spans=replaced))

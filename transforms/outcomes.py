@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..schemas.reasons import REASON_CODES, REASON_WORDS, ClusterRole, Reason
-from .policy import Bools, Rule, RuleFacts, Verdict, judge
+from .policy import Verdict, judge
+from .rules import Bools, Rule, RuleFacts
 
 U64s = npt.NDArray[np.uint64]
 U8s = npt.NDArray[np.uint8]

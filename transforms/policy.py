@@ -12,8 +12,7 @@ To add a rule: write a class with `fires`, add it to `rules_of`, add its `Reason
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,97 +21,28 @@ import pyarrow.compute as pc
 
 from ..schemas.job import Job, ListKind
 from ..schemas.reasons import REASON_CODES, Reason, RightsState
+from .pii_rules import late_pii_rules, pii_rules
+from .rules import Hits, Rule, RuleFacts, column, holds
 from .units import fingerprint
-
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
 
 NO_ENTRY = -1
 
 
-@dataclass(frozen=True)
-class Hits:
-    """Where a rule fired.
-
-    Args:
-        mask: bool `[n]`.
-        score: What was compared, float32 `[n]` (NaN = none), or None.
-        threshold: What it was compared with, float32 `[n]`, or None.
-        entry: Number of the list entry, int64 `[n]` (-1 = none), or None.
-    """
-
-    mask: Bools
-    score: Floats | None = None
-    threshold: Floats | None = None
-    entry: Ints | None = None
-
-
-@dataclass(frozen=True)
-class RuleFacts:
-    """What the manifest says of a rule.
-
-    Args:
-        rule_id: Short name, stable across versions.
-        stage: Stage it belongs to.
-        signal: Column it reads.
-        meaning: What it does, one sentence.
-        basis: Law, standard, paper or measurement behind it.
-        reason: Reason it gives, or None for rules that do not remove.
-        action: `remove`, `quarantine`, `transform` or `flag`.
-        mode: `enforce`, or `shadow`: recorded, never acts.
-        version: Raised whenever the rule decides differently on equal signals.
-        parameters: Settings, JSON-able.
-        list_id: List it applies, or None.
-    """
-
-    rule_id: str
-    stage: str
-    signal: str
-    meaning: str
-    basis: str
-    reason: Reason | None
-    action: str = "remove"
-    mode: str = "enforce"
-    version: int = 1
-    parameters: dict[str, Any] = field(default_factory=dict)
-    list_id: str | None = None
-
-
-class Rule(Protocol):
-    """A rule: facts for the manifest, and where it fires."""
-
-    @property
-    def facts(self) -> RuleFacts:
-        """What the manifest says of it."""
-        ...
-
-    def fires(self, signals: pa.Table) -> Hits:
-        """Say on which rows it fires; no Python object for each row."""
-        ...
-
-
-def column(signals: pa.Table, name: str) -> npt.NDArray[Any]:
-    """Return a column without nulls as NumPy."""
-    return signals[name].to_numpy()
-
-
-def _mask(values: pa.ChunkedArray) -> Bools:
-    return pc.fill_null(values, False).to_numpy()
+_EMPTY = RuleFacts(
+    "empty",
+    "read",
+    "empty",
+    "Removes documents whose text is empty or white space.",
+    "Nothing to train on; an empty text would also match every other one.",
+    Reason.EMPTY,
+)
 
 
 @dataclass(frozen=True)
 class IsEmpty:
     """Remove documents whose text is white space."""
 
-    facts: RuleFacts = RuleFacts(
-        "empty",
-        "read",
-        "empty",
-        "Removes documents whose text is empty or white space.",
-        "Nothing to train on; an empty text would also match every other one.",
-        Reason.EMPTY,
-    )
+    facts: RuleFacts = _EMPTY
 
     def fires(self, signals: pa.Table) -> Hits:
         """Fire on empty text."""
@@ -158,7 +88,7 @@ class LicenceNotAllowed:
 
     def fires(self, signals: pa.Table) -> Hits:
         """Fire on a known licence outside the allow-list."""
-        known = _mask(pc.not_equal(signals["licence"], "unknown"))
+        known = holds(pc.not_equal(signals["licence"], "unknown"))
         return Hits(known & ~column(signals, "licence_allowed"))
 
 
@@ -170,7 +100,7 @@ class RightsUnknown:
 
     def fires(self, signals: pa.Table) -> Hits:
         """Fire where the rights state is unknown."""
-        return Hits(_mask(pc.equal(signals["rights_state"], RightsState.UNKNOWN.value)))
+        return Hits(holds(pc.equal(signals["rights_state"], RightsState.UNKNOWN.value)))
 
 
 @dataclass(frozen=True)
@@ -193,7 +123,7 @@ class LanguageNotAllowed:
         doubtful = score < np.float32(self.min_score)
         foreign = np.zeros(len(score), dtype=bool)
         if self.allow:
-            foreign = ~_mask(pc.is_in(signals["lang"], pa.array(self.allow)))
+            foreign = ~holds(pc.is_in(signals["lang"], pa.array(self.allow)))
         threshold = np.full(len(score), self.min_score, dtype=np.float32)
         return Hits(foreign | doubtful, score, threshold)
 
@@ -215,27 +145,8 @@ class IsToxic:
         score = signals["toxicity"].to_numpy()
         threshold = np.full(len(score), np.nan, dtype=np.float32)
         for language, value in self.thresholds:
-            threshold[_mask(pc.equal(signals["lang"], language))] = value
+            threshold[holds(pc.equal(signals["lang"], language))] = value
         return Hits(score >= threshold, score, threshold)
-
-
-@dataclass(frozen=True)
-class HoldsManyIdentifiers:
-    """Remove documents with many sensitive identifiers, or with a minor's.
-
-    Args:
-        facts: Facts.
-        most: Sensitive identifiers from which the rule fires.
-    """
-
-    facts: RuleFacts
-    most: int
-
-    def fires(self, signals: pa.Table) -> Hits:
-        """Fire on the count, or on a minor cue beside an identifier."""
-        count = column(signals, "pii_sensitive").astype(np.float32)
-        threshold = np.full(len(count), self.most, dtype=np.float32)
-        return Hits((count >= threshold) | column(signals, "pii_minor"), count, threshold)
 
 
 def list_column(list_id: str) -> str:
@@ -302,14 +213,6 @@ _TOXICITY = RuleFacts(
     "Model card of the toxicity models; thresholds chosen on their dev sets",
     Reason.TOXIC,
 )
-_PII_DENSE = RuleFacts(
-    "pii_dense",
-    "personal_data",
-    "pii_sensitive",
-    "Removes documents with many sensitive identifiers, or with a minor's.",
-    "GB/T 35273-2020; PIPL 28, 31",
-    Reason.PII_DENSE,
-)
 _OPTOUT_DUP = RuleFacts(
     "optout_dup",
     "deduplication",
@@ -333,25 +236,6 @@ _DUP_NEAR = RuleFacts(
     "Removes documents whose true Jaccard with a surviving one reaches the threshold.",
     "Broder 1997; LSH proposes, full shingle sets decide",
     Reason.DUP_NEAR,
-)
-_DETECTOR_FAILED = RuleFacts(
-    "detector_failed",
-    "personal_data",
-    "pii_fault",
-    "Quarantines documents that a personal-data detector could not finish, and the copies that "
-    "named them.",
-    "Fail closed: what was not searched is not kept",
-    Reason.STAGE_ERROR,
-    action="quarantine",
-)
-_REDACT = RuleFacts(
-    "redact",
-    "personal_data",
-    "spans",
-    "Replaces personal data in kept documents.",
-    "GDPR 5(1)(c); PIPL 6; GB/T 37964",
-    None,
-    action="transform",
 )
 
 
@@ -400,32 +284,23 @@ def rules_of(job: Job, toxicity_thresholds: dict[str, float]) -> tuple[Rule, ...
         thresholds = {"thresholds": toxicity_thresholds}
         facts = replace(_TOXICITY, mode=job.toxicity.mode, parameters=thresholds)
         rules.append(IsToxic(facts, tuple(sorted(toxicity_thresholds.items()))))
-    if job.personal_data.enabled:
-        most = job.personal_data.max_sensitive
-        facts = replace(_PII_DENSE, parameters={"max_sensitive": most})
-        rules.append(HoldsManyIdentifiers(facts, most))
+    rules += pii_rules(job.personal_data)
     return tuple(rules)
 
 
 def late_rules_of(job: Job) -> tuple[RuleFacts, ...]:
     """Return the facts of the rules that need the whole corpus or the final text, in order."""
-    near, personal = job.deduplication.near, job.personal_data
+    near = job.deduplication.near
     similarity = {
         "threshold": near.threshold,
         "shingle_size": near.shingle_size,
         "num_perm": near.num_perm,
     }
-    redaction = {
-        "operator": personal.operator,
-        "min_score": personal.min_score,
-        "ner": personal.ner.value,
-    }
     return (
         replace(_OPTOUT_DUP, action="remove" if job.rights.optout_copies == "remove" else "flag"),
         replace(_DUP_EXACT, mode=_mode(on=job.deduplication.exact)),
         replace(_DUP_NEAR, mode=_mode(on=near.enabled), parameters=similarity),
-        _DETECTOR_FAILED,
-        replace(_REDACT, mode=_mode(on=personal.enabled), parameters=redaction),
+        *late_pii_rules(job.personal_data),
     )
 
 

@@ -15,9 +15,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..schemas.job import NerScope
+from ..schemas.personal_data import NerScope
 from ..schemas.reasons import REASON_CODES, Reason
-from .pii import ENTITIES, ENTITY, RedactionPolicy, detect, redact
+from .pii import ENTITIES, apply_policy, detect, redact, span_actions
 from .pii import SPANS as FOUND
 from .run_state import Run
 
@@ -41,17 +41,6 @@ class Protected:
     redacted: npt.NDArray[np.uint32]
 
 
-def redaction_policy(run: Run) -> RedactionPolicy:
-    """Return what replaces what: the entity table's actions, or the job's operator for all."""
-    settings = run.job.personal_data
-    changed = {
-        entity.name: settings.operator
-        for entity in ENTITIES
-        if settings.operator != "placeholder" and entity.action == "placeholder"
-    }
-    return RedactionPolicy(changed, settings.min_score)  # type: ignore[arg-type]
-
-
 def protect_texts(run: Run, texts: pa.Array, langs: pa.Array, staged: pa.Table) -> Protected:
     """Redact a batch of texts that are to be kept.
 
@@ -73,25 +62,20 @@ def protect_texts(run: Run, texts: pa.Array, langs: pa.Array, staged: pa.Table) 
             texts,
             langs,
             ner=settings.ner.value,  # type: ignore[arg-type]  # the model's own words
-            entities=settings.entities or None,
+            entities=run.pii.entities,
             key=run.pii_key,
             models=run.pii_models,
+            custom=run.pii.custom,
         )
         spans, faults = found.spans, found.faults.copy()
-    policy = redaction_policy(run)
-    actions = pa.array([policy.action(entity.name) for entity in ENTITIES])
-    index = pc.index_in(spans["entity_type"].cast(pa.string()), pa.array(list(ENTITY)))
-    action = actions.take(index.combine_chunks())
-    left = pc.or_(
-        pc.equal(action, "keep"),
-        pc.less(spans["score"].combine_chunks(), pa.scalar(settings.min_score, pa.float32())),
-    )
-    action = pc.if_else(left, "left", action)
-    replaced = spans["row"].to_numpy()[~left.to_numpy(zero_copy_only=False)]
+    done = apply_policy(texts, spans, run.pii.policy)
+    dropped = pc.and_(pc.is_null(done.texts), pc.is_valid(texts)).to_numpy(zero_copy_only=False)
+    faults[dropped] = REASON_CODES[Reason.PII_DROPPED]
+    replaced = spans["row"].to_numpy()[pc.not_equal(done.actions, "left").to_numpy(False)]
     redacted = np.bincount(replaced, minlength=n).astype(np.uint32)
-    safe = redact(texts, spans, policy)
-    _search_again(run, safe, langs, np.flatnonzero(redacted), faults)
-    return Protected(safe, spans.append_column("action", action), faults, redacted)
+    safe = done.texts
+    _search_again(run, safe, langs, np.flatnonzero((redacted > 0) & ~dropped), faults)
+    return Protected(safe, spans.append_column("action", done.actions), faults, redacted)
 
 
 def _search_again(
@@ -105,19 +89,17 @@ def _search_again(
     if not len(changed):
         return
     rows = pa.array(changed)
-    settings = run.job.personal_data
     again = detect(
         safe.take(rows),
         langs.take(rows),
         ner="off",
-        entities=settings.entities or None,
+        entities=run.pii.entities,
         key=run.pii_key,
+        custom=run.pii.custom,
     )
-    counts = pc.and_(
-        pc.greater_equal(again.spans["score"], pa.scalar(settings.min_score, pa.float32())),
-        pc.invert(pc.is_in(again.spans["entity_type"].cast(pa.string()), pa.array(_KEPT_TYPES))),
-    )
-    residual = np.unique(again.spans["row"].to_numpy()[counts.to_numpy()])
+    _, actions = span_actions(again.spans, run.pii.policy)
+    counts = np.array([action != "left" for action in actions], np.bool_)
+    residual = np.unique(again.spans["row"].to_numpy()[counts])
     faults[changed[residual]] = REASON_CODES[Reason.STAGE_ERROR]
     unread = again.faults != 0
     faults[changed[unread]] = again.faults[unread]
@@ -133,8 +115,8 @@ def scrub(run: Run, values: pa.Array, langs: pa.Array) -> pa.Array:
     """
     if not run.job.personal_data.enabled or values.null_count == len(values):
         return values
-    found = detect(values, langs, ner="off", key=run.pii_key)
-    safe = redact(values, found.spans, redaction_policy(run))
+    found = detect(values, langs, ner="off", key=run.pii_key, custom=run.pii.custom)
+    safe = redact(values, found.spans, run.pii.policy)
     return pc.if_else(pa.array(found.faults == 0), safe, None)
 
 
@@ -179,9 +161,9 @@ def publishable_name(run: Run, name: str) -> str:
     names = pa.array([name])
     if not _could_tell(names)[0].as_py():
         return name
-    found = detect(names, pa.array(["und"]), ner="off", key=run.pii_key)
-    safe: str = redact(names, found.spans, redaction_policy(run))[0].as_py()
-    return "(withheld)" if found.faults[0] else safe
+    found = detect(names, pa.array(["und"]), ner="off", key=run.pii_key, custom=run.pii.custom)
+    safe: str | None = redact(names, found.spans, run.pii.policy)[0].as_py()
+    return "(withheld)" if found.faults[0] or safe is None else safe
 
 
 def _could_tell(names: pa.Array) -> pa.Array:
@@ -204,7 +186,7 @@ def holds_personal_data(run: Run, values: pa.Array, langs: pa.Array) -> npt.NDAr
         values: string `[n]`; a null holds none.
         langs: Languages of their documents.
     """
-    found = detect(values, langs, ner="off", key=run.pii_key)
+    found = detect(values, langs, ner="off", key=run.pii_key, custom=run.pii.custom)
     holds: npt.NDArray[np.bool_] = found.faults != 0
     kinds = found.spans["entity_type"].cast(pa.string())
     grave = pc.invert(pc.is_in(kinds, pa.array(_KEPT_TYPES))).to_numpy()

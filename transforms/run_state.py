@@ -18,10 +18,11 @@ from ..schemas.job import Job, ListKind, Source
 from .keys import Keyring, load_key
 from .language import LanguageModel
 from .models import ModelFile, bundled_model, verify_model
-from .pii import PiiModels
-from .policy import Rule, rules_of
+from .pii import PiiModels, PiiSettings, settings_of
+from .policy import rules_of
 from .reading import ReadLimits, Split, SplitReader
 from .rights import OptOutList, load_list
+from .rules import Rule
 from .toxicity import ToxicityModels
 from .units import Workspace, fingerprint
 
@@ -114,7 +115,9 @@ class Plan:
             job.on_bad_file,
             job.language.enabled,
             job.toxicity.enabled,
-            [job.personal_data.enabled, job.personal_data.entities, job.personal_data.min_score],
+            job.personal_data.model_dump(
+                mode="json", include={"enabled", "entities", "min_score", "presidio", "recognisers"}
+            ),
             [item for item in self.lists if item["list_id"] in job.rights.lists],
             job.rights.allow_licences,
             self.models,
@@ -244,6 +247,11 @@ class Run:
         names = [item["model"] for item in self.plan.models if item["task"] == "toxicity"]
         models = [self._model(name) for name in names]
         return ToxicityModels({code: model for model in models for code in model.languages})
+
+    @cached_property
+    def pii(self) -> PiiSettings:
+        """What is looked for and what is done about it."""
+        return settings_of(self.job.personal_data)
 
     @cached_property
     def pii_models(self) -> PiiModels:

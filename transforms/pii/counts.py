@@ -8,27 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import re2
+import pyarrow.compute as pc
 
 from ...schemas.reasons import PiiGrade
 from .entities import ENTITY
-
-MINOR_DISTANCE = 160
-"""Code points between a minor cue and personal data that still count as near: two sentences."""
-
-_MINOR = (
-    r"(?i:\b(?:aged?|is)\s(?:[1-9]|1[0-7])\b(?:\s?(?:years?|yrs?)(?:\s|-)?old)?[^0-9%]|"
-    r"\b(?:[1-9]|1[0-7])[ -]?(?:years?|yrs?)[ -]old\b|\b(?:[1-9]|1[0-7])yo\b|"
-    r"\b(?:kindergarten|kindergartner|preschool(?:er)?|toddler|"
-    r"(?:elementary|primary|middle|grade) school|"
-    r"schoolboy|schoolgirl|(?:first|second|third|fourth|fifth|sixth|seventh|"
-    r"eighth)[ -]grader?|minor child)\b)|"
-    r"(?:[1-9]|1[0-7])\s?(?:岁|周岁|歲)|[一二三四五六七八九]岁|十[一二三四五六七]?岁|未成年|小学生|中学生|初中生|幼儿园|"
-    r"小学[一二三四五六]年级|[一二三四五六七八九]年级|初[一二三]|高[一二](?:学生|[（(]|班)|学籍号|班级名单"
-)
-_OPTIONS = re2.Options()
-_OPTIONS.log_errors = False
-_MINOR_CUE = re2.compile(_MINOR, _OPTIONS)
 
 
 @dataclass(frozen=True)
@@ -65,7 +48,15 @@ def document_counts(texts: pa.Array, spans: pa.Table) -> DocumentPii:
     counted = np.array([ENTITY[kind].action != "keep" for kind in kinds], np.bool_)
     row = spans["row"].to_numpy()
     grade = spans["grade"].to_pylist()
-    grave = np.array([word != PiiGrade.GENERAL.value for word in grade], np.bool_)
+    # The grade `minor` says whose the value is; how grave it is by itself, its type says.
+    grave = np.array(
+        [
+            (ENTITY[kind].grade.value if word == PiiGrade.MINOR.value else word)
+            != PiiGrade.GENERAL.value
+            for word, kind in zip(grade, kinds, strict=True)
+        ],
+        np.bool_,
+    )
     hidden = np.array([word == PiiGrade.SECRET.value for word in grade], np.bool_)
 
     def tally(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
@@ -81,15 +72,29 @@ def document_counts(texts: pa.Array, spans: pa.Table) -> DocumentPii:
         )
         distinct = np.bincount(pairs["row"].to_numpy(), minlength=rows).astype(np.int32)
     minor = np.zeros(rows, np.bool_)
-    start, end = spans["start"].to_numpy(), spans["end"].to_numpy()
-    for number in np.unique(row[counted]).tolist():
-        text = texts[number].as_py()
-        cues = [match.span() for match in _MINOR_CUE.finditer(text)]
-        if cues:
-            own = np.flatnonzero((row == number) & counted)
-            minor[number] = any(
-                start[i] - MINOR_DISTANCE <= cue[1] and cue[0] <= end[i] + MINOR_DISTANCE
-                for i in own.tolist()
-                for cue in cues
-            )
+    minor[row[np.array([word == PiiGrade.MINOR.value for word in grade], np.bool_)]] = True
     return DocumentPii(tally(counted), tally(grave), distinct, tally(hidden), minor)
+
+
+def document_kinds(rows: int, spans: pa.Table, min_score: float) -> pa.Array:
+    """Return the kinds of personal data of each document, for the operators of the job.
+
+    Args:
+        rows: Number of documents.
+        spans: What `detect` found in them.
+        min_score: Spans scored lower are left out.
+
+    Returns:
+        string[rows], the different `type:grade` words in order, a blank between them; null where
+        nothing was found.
+    """
+    spans = spans.filter(pc.greater_equal(spans["score"], pa.scalar(min_score, pa.float32())))
+    kinds = pc.binary_join_element_wise(
+        spans["entity_type"].cast(pa.string()), spans["grade"].cast(pa.string()), ":"
+    )
+    found = pa.table({"row": spans["row"], "kind": kinds}).group_by(["row", "kind"]).aggregate([])
+    found = found.sort_by([("row", "ascending"), ("kind", "ascending")])
+    row = found["row"].to_numpy()
+    offsets = np.searchsorted(row, np.arange(rows + 1)).astype(np.int32)
+    lists = pa.ListArray.from_arrays(pa.array(offsets), found["kind"].combine_chunks())
+    return pc.if_else(pa.array(np.diff(offsets) > 0), pc.binary_join(lists, " "), None)

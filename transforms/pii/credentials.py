@@ -6,6 +6,9 @@ from __future__ import annotations
 from . import validators
 from .pattern import Pattern
 
+RULES_VERSION = "2026.11"
+"""Raised whenever a row below changes."""
+
 CREDENTIALS: tuple[Pattern, ...] = (
     Pattern(
         "private_key",

@@ -11,7 +11,7 @@ a fault code, and the caller quarantines it.
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -20,13 +20,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ...schemas.errors import JobError
-from ...schemas.reasons import REASON_CODES, REASON_WORDS, Reason
+from ...schemas.reasons import REASON_CODES, REASON_WORDS, PiiGrade, Reason
+from .covered import Covered
 from .disguise import decoded, joined
 from .entities import ENTITY
 from .keys import ValueHasher
+from .minors import near_minor_cue
 from .pattern import Pattern
 from .patterns import PATTERNS
-from .redact import Covered
 from .scan import DetectorCapError, Found, Hit, Scanner
 from .shadow import FLAG_BIDI, FLAG_NON_ASCII, View, classify, fold, fold_all, pieces
 from .spans import SPANS, Span, merge
@@ -226,7 +227,8 @@ def detect(
                 faults[row] = _CAP
             except Exception:  # noqa: BLE001 (I12)
                 faults[row] = _ERROR
-    return Detection(_table(per_row, wanted, hasher), faults, unread)
+    grades = {row.detector: row.grade for row in custom if row.grade is not None}
+    return Detection(_table(per_row, wanted, hasher, grades, texts), faults, unread)
 
 
 def _uncovered(
@@ -322,21 +324,38 @@ def _recogniser(ner: NerScope, models: PiiModels | None) -> PiiModels | None:
     return models
 
 
-def _table(per_row: dict[int, list[Span]], wanted: frozenset[str], hasher: ValueHasher) -> pa.Table:
+def _grades(shown: list[Span], own: Mapping[str, PiiGrade], text: str | None) -> Iterator[PiiGrade]:
+    """Yield the grade of each span: its recogniser's, else its type's; `minor` near a cue."""
+    places = [(span.start, span.end) for span in shown]
+    near = [False] * len(shown) if text is None else near_minor_cue(text, places)
+    for span, minor in zip(shown, near, strict=True):
+        entity = ENTITY[span.entity]
+        grade = own.get(span.detector, entity.grade)
+        mild = entity.action != "keep" and grade is not PiiGrade.SECRET
+        yield PiiGrade.MINOR if minor and mild else grade
+
+
+def _table(
+    per_row: dict[int, list[Span]],
+    wanted: frozenset[str],
+    hasher: ValueHasher,
+    own: Mapping[str, PiiGrade],
+    texts: pa.Array | None,
+) -> pa.Table:
     row_numbers: list[int] = []
     kept: list[Span] = []
+    grades: list[PiiGrade] = []
     for row in sorted(per_row):
-        for span in _shown(per_row[row], wanted):
-            row_numbers.append(row)
-            kept.append(span)
+        shown = _shown(per_row[row], wanted)
+        row_numbers += [row] * len(shown)
+        kept += shown
+        grades += _grades(shown, own, None if texts is None else texts[row].as_py())
     columns = [
         pa.array(row_numbers, pa.int64()),
         pa.array([span.start for span in kept], pa.int32()),
         pa.array([span.end for span in kept], pa.int32()),
         pa.array([span.entity for span in kept], pa.string()).dictionary_encode(),
-        pa.array(
-            [ENTITY[span.entity].grade.value for span in kept], pa.string()
-        ).dictionary_encode(),
+        pa.array([grade.value for grade in grades], pa.string()).dictionary_encode(),
         pa.array([span.score for span in kept], pa.float32()),
         pa.array([span.detector for span in kept], pa.string()).dictionary_encode(),
         pa.array([hasher(span.entity, span.detector, span.value) for span in kept], pa.binary(16)),
@@ -385,7 +404,7 @@ def detect_pii(
         for row, code in zip(bad.tolist(), detection.faults[bad].tolist(), strict=True)
     }
     good = detection.spans.filter(pa.array(~np.isin(detection.spans["row"].to_numpy(), bad)))
-    joined_table = pa.concat_tables([good, _table(whole, frozenset(ENTITY), hasher)])
+    joined_table = pa.concat_tables([good, _table(whole, frozenset(ENTITY), hasher, {}, None)])
     return (
         joined_table.unify_dictionaries()
         .combine_chunks()

@@ -12,7 +12,7 @@ from typing import Literal
 
 from ...schemas.reasons import PiiGrade
 
-Action = Literal["placeholder", "mask", "hash", "surrogate", "keep"]
+Action = Literal["placeholder", "mask", "hash", "surrogate", "drop", "keep"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ ENTITIES: tuple[EntityType, ...] = (
     EntityType("IP_ADDRESS", _G, "placeholder", "IP", "RFC 791, RFC 4291, IANA registries"),
     EntityType("IP_ADDRESS_RESERVED", _G, "keep", "IP-RESERVED", "RFC 6890 special-purpose ranges"),
     EntityType("MAC_ADDRESS", _G, "placeholder", "MAC", "IEEE 802 EUI-48"),
+    EntityType("MAC_ADDRESS_RESERVED", _G, "keep", "MAC-RESERVED", "RFC 7042 section 2.1"),
     EntityType("DATE_OF_BIRTH", _S, "placeholder", "BIRTHDATE", "GB/T 35273-2020 annex A"),
     EntityType("VEHICLE_PLATE", _G, "placeholder", "PLATE", "GA 36-2018"),
     EntityType("SOCIAL_ACCOUNT", _G, "placeholder", "ACCOUNT", "GB/T 35273-2020 annex A"),

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from . import national_checks, phones, validators
 from .national_checks import stdnum_check
 from .pattern import GAP, ZH_GAP, Pattern
+from .validators import Check
 
 _NUM = r"(?:(?:[+(]{0,2}|\+ )[0-9][0-9 ().\-/]{4,22}[0-9])(?:\s?(?:x|ext\.?|#)\s?[0-9]{1,6})?"
 _PHONE_CUE = (
@@ -44,6 +47,27 @@ _DATE = (
     + r"[ -][0-9]{1,2}(?:st|nd|rd|th)?,?[ -](?:19|20)[0-9]{2}|"
     r"(?:19|20)[0-9]{2}\s?年\s?[0-9]{1,2}\s?月(?:\s?[0-9]{1,2}\s?[日号])?|(?:19|20)[0-9]{6})"
 )
+
+_MAC = (
+    r"\b(?:(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{2}-){5}[0-9A-Fa-f]{2}|"
+    r"(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4})\b"
+)
+
+
+def _addresses(name: str, regex: str, checks: Mapping[str, Check]) -> list[Pattern]:
+    """Return a row for each scope of an address; they share one gate of the prefilter."""
+    return [
+        Pattern(
+            name if scope == "public" else f"{name}:{scope}",
+            "IP_ADDRESS" if scope == "public" else "IP_ADDRESS_RESERVED",
+            regex,
+            0.85,
+            check,
+            60,
+        )
+        for scope, check in checks.items()
+    ]
+
 
 GENERAL: tuple[Pattern, ...] = (
     Pattern(
@@ -139,42 +163,15 @@ GENERAL: tuple[Pattern, ...] = (
         50,
         _MORE,
     ),
-    Pattern(
-        "ipv4", "IP_ADDRESS", r"\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b", 0.85, validators.ipv4_public, 60
-    ),
-    Pattern(
-        "ipv4:reserved",
-        "IP_ADDRESS_RESERVED",
-        r"\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b",
-        0.85,
-        validators.ipv4_reserved,
-        60,
-    ),
-    Pattern(
+    *_addresses("ipv4", r"\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b", validators.IPV4),
+    *_addresses(
         "ipv6",
-        "IP_ADDRESS",
         r"(?:\b[0-9A-Fa-f]{1,4}:|::)(?:[0-9A-Fa-f]{0,4}:){1,7}[0-9A-Fa-f]{1,4}\b",
-        0.85,
-        validators.ipv6_public,
-        60,
+        validators.IPV6,
     ),
-    Pattern(
-        "ipv6:reserved",
-        "IP_ADDRESS_RESERVED",
-        r"(?:\b[0-9A-Fa-f]{1,4}:|::)(?:[0-9A-Fa-f]{0,4}:){1,7}[0-9A-Fa-f]{1,4}\b",
-        0.85,
-        validators.ipv6_reserved,
-        60,
-    ),
-    Pattern(
-        "mac",
-        "MAC_ADDRESS",
-        r"\b(?:(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{2}-){5}[0-9A-Fa-f]{2}|"
-        r"(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4})\b",
-        0.85,
-        validators.mac,
-        70,
-    ),
+    Pattern("mac", "MAC_ADDRESS", _MAC, 0.85, validators.mac_public, 70),
+    Pattern("mac:private", "MAC_ADDRESS", _MAC, 0.85, validators.mac_private, 70),
+    Pattern("mac:reserved", "MAC_ADDRESS_RESERVED", _MAC, 0.85, validators.mac_reserved, 70),
     Pattern(
         "iban",
         "IBAN_CODE",

@@ -92,6 +92,11 @@ def _stdnum(module: str) -> Callable[[str], bool]:
     return valid
 
 
+def stdnum_valid(module: str, value: str) -> bool:
+    """Whether a python-stdnum module, named by its dotted name below `stdnum`, accepts a value."""
+    return _stdnum(module)(value)
+
+
 def stdnum_check(module: str) -> Check:
     """Return the check of one python-stdnum module.
 

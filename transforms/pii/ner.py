@@ -21,7 +21,7 @@ import re2
 
 from ...schemas.errors import ModelError
 from .lac import LacModel
-from .redact import PLACEHOLDER
+from .operators import PLACEHOLDER
 from .scan import DetectorCapError
 from .spacy_names import SpacyRecogniser
 from .spans import Span

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ...schemas.reasons import PiiGrade
 from .validators import Check
 
 
@@ -21,6 +22,7 @@ class Pattern:
         priority: Of overlapping hits the one with the higher priority names the type.
         more: RE2 expression of a further value right behind a confirmed one, its group 1: the
             second and third of a list after one cue. The same check confirms it.
+        grade: Grade of its spans; None for that of the entity type.
     """
 
     detector: str
@@ -30,6 +32,7 @@ class Pattern:
     check: Check | None = None
     priority: int = 50
     more: str | None = None
+    grade: PiiGrade | None = None
 
 
 GAP = (

@@ -35,6 +35,8 @@ def _clean(data: Text, start: int, end: int) -> str:
 def international(data: Text, start: int, end: int) -> Span | None:
     """Confirm a number with its country code: possible by length (ITU-T E.164)."""
     value = _clean(data, start, end)
+    if _SURROGATE.search(data[start:end].tobytes().lstrip(b"+0")) is not None:
+        return None
     if value.startswith("00"):
         if start and data[start - 1] in b".,-/":
             return None  # The end of a decimal.
@@ -48,6 +50,10 @@ def international(data: Text, start: int, end: int) -> Span | None:
         value = value[:cut]
     return start, end
 
+
+_SURROGATE = re2.compile(rb"\A[^0-9]{0,2}(?:1[^0-9]{0,2})?555[^0-9]{0,2}555[^0-9]{0,2}01[0-9]{2}\z")
+"""555-01xx (kept for fiction) in area code 555 (never assigned): what `surrogates` writes. Other
+555-01xx numbers are taken for real ones: texts that are no fiction hold them as well."""
 
 _PAIRED = ("DE", "FR")
 """Regions whose national format is nothing but short groups, as the rows of number tables are."""
@@ -113,6 +119,8 @@ def nanp(data: Text, start: int, end: int) -> Span | None:
     digits = [byte for byte in bytes(data[start:end]) if 48 <= byte <= 57]
     if not apart(data, start, end) or len(set(digits)) == 1:
         return None
+    if _SURROGATE.search(data[start:end]) is not None:
+        return None
     return None if _amid_numbers(data, start, end, either=False) else (start, end)
 
 
@@ -142,6 +150,8 @@ def after_cue(data: Text, start: int, end: int) -> Span | None:
             head = value[:cut].rstrip(" .-/(")
             if sum(map(str.isdigit, head)) >= 6:
                 value = head
+    if _SURROGATE.search(value.lstrip("+").encode()) is not None:
+        return None
     digits = [char for char in value if "0" <= char <= "9"]
     if not 6 <= len(digits) <= 20 or len(set(digits)) == 1 or _NO_PHONE.search(value):
         return None

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Redaction: replace spans by something that says what stood there and no more.
 
-What replaces a value is a pure function of (entity type, keyed hash, length): no counter, no order
-of arrival. Nothing an operator writes is found again by a detector, so redacting twice changes
-nothing.
+Nothing that is written is found again by a detector, so redacting twice changes nothing and a
+search of the result finds nothing. For placeholders that holds by construction; what masks and
+surrogates wrote is searched again in its place, and becomes a placeholder where something is found
+("account 0000..." after a card number's surrogate, say).
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,28 +17,41 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ...schemas.errors import JobError
-from .entities import ENTITIES, ENTITY, Action
-from .shadow import View, fold
-from .spans import Span
+from ...schemas.reasons import PiiGrade
+from .detect import detect
+from .entities import ENTITY, Action
+from .operators import OPERATORS, SHAPED, placeholder, replacement
+from .pattern import Pattern
 
-OPERATORS: tuple[Action, ...] = ("placeholder", "mask", "hash", "surrogate", "keep")
-"""What can be done with a span; dropping a whole document is the policy's business."""
+_ANY_KEY = b"hashes of this search are not read"
 
 
 @dataclass(frozen=True)
 class RedactionPolicy:
-    """Which operator replaces which type.
+    """Which operator replaces which span: its type's, else its grade's, else the default.
+
+    Types that the entity table keeps (place names, reserved addresses) are no personal data by
+    themselves: only an operator for the very type replaces them.
 
     Args:
-        actions: Operator by entity type; types not named have the default of the entity table.
+        actions: Operator by entity type.
         minimum_score: Spans scored lower are left alone, in [0, 1].
+        grades: Operator by grade: general, sensitive, minor, secret.
+        default: Operator of every other type; None: that of the entity table.
+        entities: Types that were looked for, None for all; the search of masks and surrogates
+            takes no notice of others.
+        custom: The patterns of the job's own that were looked for, likewise.
 
     Raises:
-        JobError: An unknown type or operator.
+        JobError: An unknown type, grade or operator; every one is named.
     """
 
     actions: Mapping[str, Action] = field(default_factory=dict)
     minimum_score: float = 0.0
+    grades: Mapping[str, Action] = field(default_factory=dict)
+    default: Action | None = None
+    entities: frozenset[str] | None = None
+    custom: tuple[Pattern, ...] = ()
 
     def __post_init__(self) -> None:
         problems = [
@@ -47,69 +60,51 @@ class RedactionPolicy:
             if name not in ENTITY
         ]
         problems += [
+            f"pii grades: expected one of {', '.join(PiiGrade)}, got {name}"
+            for name in self.grades
+            if name not in tuple(PiiGrade)
+        ]
+        chosen = {**self.actions, **self.grades, "default": self.default or "placeholder"}
+        problems += [
             f"pii actions.{name}: expected one of {', '.join(OPERATORS)}, got {action}"
-            for name, action in self.actions.items()
+            for name, action in chosen.items()
             if action not in OPERATORS
         ]
         if problems:
             raise JobError(sorted(problems))
 
-    def action(self, entity: str) -> Action:
-        """Return the operator for an entity type."""
-        return self.actions.get(entity, ENTITY[entity].action)
+    def action(self, entity: str, grade: str | None = None) -> Action:
+        """Return the operator for spans of an entity type.
+
+        Args:
+            entity: Entity type.
+            grade: Grade of the span; None for the type's own.
+        """
+        row = ENTITY[entity]
+        if entity in self.actions:
+            return self.actions[entity]
+        if row.action == "keep":
+            return "keep"
+        return self.grades.get(grade or row.grade.value, self.default or row.action)
+
+    @property
+    def drops(self) -> bool:
+        """Whether a span can cost its document."""
+        return "drop" in {*self.actions.values(), *self.grades.values(), self.default}
 
 
-def _mask(value: str) -> str:
-    """Stars for letters and digits, the shape kept, so length and separators still show."""
-    return "".join("*" if char.isalnum() else char for char in value) if value else ""
-
-
-_LETTERS = bytes.maketrans(b"0123456789abcdef", b"abcdefghijklmnop")
-
-
-def _tag(digest: bytes, size: int) -> str:
-    """Return the first bytes of a digest as letters a to p: no digit, so no detector matches it."""
-    return digest[:size].hex().encode().translate(_LETTERS).decode()
-
-
-def _surrogate(entity: str, digest: bytes) -> str:
-    """Return a value from ranges reserved for documentation, chosen by the keyed hash."""
-    number = int.from_bytes(digest[:6], "big")
-    if entity == "EMAIL_ADDRESS":
-        # RFC 2606 section 2: .invalid never resolves.
-        return f"user-{_tag(digest, 4)}@redacted.invalid"
-    if entity == "IP_ADDRESS":
-        # RFC 5737 documentation ranges.
-        block = ("192.0.2", "198.51.100", "203.0.113")[number % 3]
-        return f"{block}.{number // 3 % 254 + 1}"
-    # Other types have no reserved range that detectors tell apart from real values.
-    return f"[{ENTITY[entity].label}:{_tag(digest, 4)}]"
-
-
-def replacement(action: Action, entity: str, digest: bytes, value: str) -> str:
-    """Return what stands in place of a value.
+@dataclass(frozen=True)
+class Redaction:
+    """Redacted texts, and what was done with each span.
 
     Args:
-        action: The operator.
-        entity: Entity type.
-        digest: Its keyed hash, 16 bytes.
-        value: The value; only its shape is used, by `mask`.
-
-    Returns:
-        The replacement.
+        texts: Array of the type of the input; null where a span dropped its document.
+        actions: string, one for each span: the operator, `left`, or `placeholder` where a mask or
+            surrogate would have been found again.
     """
-    label = ENTITY[entity].label
-    if action == "placeholder":
-        return f"[{label}]"
-    if action == "hash":
-        return f"[{label}:{_tag(digest, 8)}]"
-    if action == "surrogate":
-        return _surrogate(entity, digest)
-    return _mask(value) if action == "mask" else value
 
-
-PLACEHOLDER = r"\[(?:" + "|".join(sorted({e.label for e in ENTITIES})) + r")(?::[a-p]{8,16})?\]"
-"""RE2 expression of everything `placeholder` and `hash` write; detectors read over it."""
+    texts: pa.Array
+    actions: pa.Array
 
 
 def redact(texts: pa.Array, spans: pa.Table, policy: RedactionPolicy) -> pa.Array:
@@ -118,126 +113,152 @@ def redact(texts: pa.Array, spans: pa.Table, policy: RedactionPolicy) -> pa.Arra
     Args:
         texts: string or large_string[n]; nulls stay null.
         spans: Table of schema `spans.SPANS`; disjoint within a row, as `detect` returns them.
-        policy: Operators by type.
+        policy: Operators by type and grade.
 
     Returns:
-        Array of the type of `texts`. Rows without spans are copied as they are, in bulk.
+        Array of the type of `texts`, null where a span dropped its document. Rows without spans are
+        copied as they are, in bulk.
 
     Raises:
         ValueError: A span lies outside its text or overlaps another.
     """
+    return apply_policy(texts, spans, policy).texts
+
+
+def apply_policy(texts: pa.Array, spans: pa.Table, policy: RedactionPolicy) -> Redaction:
+    """Replace spans in texts, and say what was done with each; see `redact`."""
     if isinstance(texts, pa.ChunkedArray):
         texts = texts.combine_chunks()
-    if spans.num_rows == 0:
-        return texts
-    if policy.minimum_score > 0:
-        spans = spans.filter(pc.greater_equal(spans["score"], policy.minimum_score))
-    names = spans["entity_type"].to_pylist()
-    actions = [policy.action(name) for name in names]
-    act = np.array([action != "keep" for action in actions], np.bool_)
+    names, actions = span_actions(spans, policy)
     rows = spans["row"].to_numpy()
-    touched = np.unique(rows[act])
+    chosen = np.array([action != "left" for action in actions], np.bool_)
+    touched = np.unique(rows[chosen])
     if len(touched) == 0:
-        return texts
+        return Redaction(texts, pa.array(actions, pa.string()))
     order = np.lexsort((spans["start"].to_numpy(), rows))
-    order = order[act[order]]
+    order = order[chosen[order]]
     starts, ends = spans["start"].to_numpy(), spans["end"].to_numpy()
     digests = spans["value_hmac"].to_pylist()
-    bounds = np.searchsorted(rows[order], touched)
-    limits = np.append(bounds[1:], len(order))
-    out = []
-    for row, low, high in zip(touched.tolist(), bounds.tolist(), limits.tolist(), strict=True):
+    bounds = np.append(np.searchsorted(rows[order], touched), len(order))
+    drafts = []
+    for number, row in enumerate(touched.tolist()):
+        own = order[bounds[number] : bounds[number + 1]].tolist()
         text = texts[row].as_py()
-        if text is None:
-            msg = f"spans: row {row} is null and has spans"
-            raise ValueError(msg)
-        pieces, at = [], 0
-        for i in order[low:high].tolist():
-            start, end = int(starts[i]), int(ends[i])
-            if start < at or end > len(text) or start >= end:
-                msg = (
-                    f"spans: row {row} has a span outside its text or over another"
-                    f": [{start}, {end})"
-                )
-                raise ValueError(msg)
-            pieces.append(text[at:start])
-            pieces.append(replacement(actions[i], names[i], digests[i], text[start:end]))
-            at = end
-        pieces.append(text[at:])
-        out.append("".join(pieces))
+        _check_fit(row, text, [(int(starts[i]), int(ends[i])) for i in own])
+        draft = _Draft(text, {i: (int(starts[i]), int(ends[i])) for i in own})
+        if any(actions[i] == "drop" for i in own):
+            draft.dropped = True
+        else:
+            for i in own:
+                start, end = draft.places[i]
+                draft.written[i] = replacement(actions[i], names[i], digests[i], text[start:end])
+            draft.shaped = {i for i in own if actions[i] in SHAPED}
+        drafts.append(draft)
+    for i in _settle(drafts, names, policy):
+        actions[i] = "placeholder"
+    out = [None if draft.dropped else draft.text() for draft in drafts]
     mask = np.zeros(len(texts), np.bool_)
     mask[touched] = True
-    return pc.replace_with_mask(texts, pa.array(mask), pa.array(out, texts.type))
+    replaced = pc.replace_with_mask(texts, pa.array(mask), pa.array(out, texts.type))
+    return Redaction(replaced, pa.array(actions, pa.string()))
 
 
-MARGIN = 160
-"""Characters on either side of a placeholder that are searched again: a value with its cue."""
+def span_actions(spans: pa.Table, policy: RedactionPolicy) -> tuple[list[str], list[str]]:
+    """Return the type of each span and its operator, `left` where it is not replaced."""
+    names = spans["entity_type"].to_pylist()
+    grades = spans["grade"].to_pylist()
+    pairs = {pair: policy.action(*pair) for pair in set(zip(names, grades, strict=True))}
+    low = spans["score"].to_numpy() < np.float32(policy.minimum_score)
+    actions = [
+        "left" if below or pairs[pair] == "keep" else pairs[pair]
+        for pair, below in zip(zip(names, grades, strict=True), low.tolist(), strict=True)
+    ]
+    return names, actions
 
 
-class Covered:
-    """A text as it reads once spans are replaced by placeholders, and the way back.
+class _Draft:
+    """One text and what its spans are replaced by, by number of the span."""
 
-    Args:
-        text: The original.
-        spans: Disjoint spans by start; those whose type is kept by default stay as they are.
-    """
+    def __init__(self, original: str, places: dict[int, tuple[int, int]]) -> None:
+        self._original = original
+        self.places = places
+        self.written: dict[int, str] = {}
+        self.shaped: set[int] = set()
+        self.dropped = False
 
-    def __init__(self, text: str, spans: Sequence[Span]) -> None:
-        self._spans = [span for span in spans if ENTITY[span.entity].action != "keep"]
+    def text(self) -> str:
+        """Return the text as it is written."""
         pieces: list[str] = []
-        self._begins: list[int] = []
-        self._ends: list[int] = []
-        at = length = 0
-        for span in self._spans:
-            label = f"[{ENTITY[span.entity].label}]"
-            length += span.start - at
-            self._begins.append(length)
-            length += len(label)
-            self._ends.append(length)
-            pieces += (text[at : span.start], label)
-            at = span.end
-        pieces.append(text[at:])
-        self._text = "".join(pieces)
+        at = 0
+        for i, (start, end) in self.places.items():
+            pieces += (self._original[at:start], self.written[i])
+            at = end
+        return "".join([*pieces, self._original[at:]])
 
-    def windows(self) -> Iterator[tuple[int, View]]:
-        """Yield the text `MARGIN` characters around its placeholders, neighbours together.
+    def under(self, begin: int, stop: int) -> set[int]:
+        """Return the masks and surrogates that [begin, stop) of the written text overlaps."""
+        found, at, shift = set(), 0, 0
+        for i, (start, end) in self.places.items():
+            at = start + shift
+            shift += len(self.written[i]) - (end - start)
+            if i in self.shaped and begin < at + len(self.written[i]) and at < stop:
+                found.add(i)
+        return found
 
-        Yields:
-            (where the window begins in the redacted text, its shadow).
-        """
-        text, last = self._text, 0
-        for i, begin in enumerate(self._begins):
-            if i and begin - self._ends[i - 1] <= 2 * MARGIN:
-                continue
-            stop = i
-            while stop + 1 < len(self._begins) and (
-                self._begins[stop + 1] - self._ends[stop] <= 2 * MARGIN
-            ):
-                stop += 1
-            # Cut at blanks, where no value can be.
-            low = max(
-                last, text.rfind(" ", last, max(last, begin - MARGIN)) + 1, begin - 2 * MARGIN
-            )
-            high = text.find(" ", self._ends[stop] + MARGIN, self._ends[stop] + 2 * MARGIN)
-            high = self._ends[stop] + 2 * MARGIN if high < 0 else high
-            raw = text[low:high].encode()
-            if raw.isascii():
-                yield low, View(memoryview(raw), 0, len(raw), None)
-            else:
-                yield low, fold(np.frombuffer(raw, np.uint8), 0, len(raw))
 
-    def original(self, span: Span, place: int) -> Span:
-        """Return a span of the window that begins at `place` as a span of the original text."""
-        return span._replace(
-            start=self._back(place + span.start, end=False),
-            end=self._back(place + span.end, end=True),
-        )
+def _settle(drafts: list[_Draft], names: list[str], policy: RedactionPolicy) -> list[int]:
+    """Make placeholders of the masks and surrogates that a detector would find; name them.
 
-    def _back(self, at: int, *, end: bool) -> int:
-        i = bisect_right(self._begins, at - end) - 1
-        if i < 0:
-            return at
-        span = self._spans[i]
-        if at < self._ends[i] or (end and at == self._ends[i]):
-            return span.end if end else span.start
-        return at - self._ends[i] + span.end
+    The second search also sees what the first one uncovered; after it a text with any finding has
+    placeholders only, and of those nothing is found.
+    """
+    changed: list[int] = []
+    pending = [draft for draft in drafts if draft.shaped]
+    for last in (False, True):
+        if not pending:
+            break
+        found = _findings([draft.text() for draft in pending], policy)
+        again = []
+        for draft, hits in zip(pending, found, strict=True):
+            if hits:
+                fallen = (
+                    set(draft.shaped) if last else set().union(*(draft.under(*hit) for hit in hits))
+                )
+                for i in fallen:
+                    draft.written[i] = placeholder(names[i])
+                draft.shaped -= fallen
+                changed += sorted(fallen)
+                again.append(draft)
+        pending = [draft for draft in again if draft.shaped]
+    return changed
+
+
+def _findings(texts: list[str], policy: RedactionPolicy) -> list[list[tuple[int, int]]]:
+    """Return the places in texts that the policy would replace; a fault is the whole text."""
+    detection = detect(
+        pa.array(texts, pa.large_string()),
+        pa.repeat("und", len(texts)),
+        entities=policy.entities,
+        key=_ANY_KEY,
+        custom=policy.custom,
+    )
+    out: list[list[tuple[int, int]]] = [[] for _ in texts]
+    _, actions = span_actions(detection.spans, policy)
+    for span, action in zip(detection.spans.to_pylist(), actions, strict=True):
+        if action != "left":
+            out[span["row"]].append((span["start"], span["end"]))
+    for row in np.flatnonzero(detection.faults).tolist():
+        out[row] = [(0, len(texts[row]))]
+    return out
+
+
+def _check_fit(row: int, text: str | None, places: list[tuple[int, int]]) -> None:
+    if text is None:
+        msg = f"spans: row {row} is null and has spans"
+        raise ValueError(msg)
+    at = 0
+    for start, end in places:
+        if start < at or end > len(text) or start >= end:
+            msg = f"spans: row {row} has a span outside its text or over another: [{start}, {end})"
+            raise ValueError(msg)
+        at = end

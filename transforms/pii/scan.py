@@ -16,8 +16,8 @@ import re2
 
 from ...schemas.errors import JobError
 from .disguise import TRIGGERS
+from .operators import PLACEHOLDER
 from .pattern import Pattern
-from .redact import PLACEHOLDER
 from .shadow import View
 
 SET_SIZE = 20

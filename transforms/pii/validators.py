@@ -150,6 +150,12 @@ def card(data: Text, start: int, end: int) -> Span | None:
     return None
 
 
+def luhn_digits(data: Text, start: int, end: int) -> Span | None:
+    """Confirm a number of any length by its Luhn digit (ISO/IEC 7812-1 annex B)."""
+    digits = digits_of(text_of(data, start, end))
+    return (start, end) if len(set(digits)) > 1 and luhn.is_valid(digits) else None
+
+
 def bank_account(data: Text, start: int, end: int) -> Span | None:
     """Confirm an account number after its cue: 8 to 30 digits, not all the same."""
     digits = digits_of(text_of(data, start, end))
@@ -197,18 +203,41 @@ _VERSION_TOP, _HEADING_TOP = 16, 32
 sections of handbooks reach 15."""
 
 
+SCOPES = ("public", "private", "documentation", "reserved")
+"""What an address may be; only public ones are replaced."""
+
+_DOCUMENTATION = tuple(
+    ipaddress.ip_network(block)
+    for block in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32", "3fff::/20")
+)
+"""RFC 5737, RFC 3849, RFC 9637."""
+_PRIVATE = tuple(
+    ipaddress.ip_network(block)
+    for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+)
+"""RFC 1918, RFC 4193."""
+
+
 @lru_cache(maxsize=4_096)
-def _is_public(value: str) -> bool | None:
-    """Whether an address is globally reachable (IANA registries); None: it is no address."""
+def _scope_of(value: str) -> str | None:
+    """Return the scope of an address by the IANA registries; None: it is no address.
+
+    `public` is globally reachable, `private` and `documentation` are as above, `reserved` is every other special purpose (RFC 6890: loopback, link-local, multicast, ...).
+    """
     try:
-        return ipaddress.ip_address(value).is_global
+        address = ipaddress.ip_address(value)
     except ValueError:
         return None
+    if any(address.version == block.version and address in block for block in _DOCUMENTATION):
+        return "documentation"
+    if any(address.version == block.version and address in block for block in _PRIVATE):
+        return "private"
+    return "public" if address.is_global and not address.is_multicast else "reserved"
 
 
-def _ipv4(data: Text, start: int, end: int, *, public: bool) -> Span | None:
+def _ipv4(data: Text, start: int, end: int, *, scope: str) -> Span | None:
     value = text_of(data, start, end)
-    if _is_public(value) is not public:
+    if _scope_of(value) != scope:
         return None
     # A dot and a digit on either side: a longer dotted number, so no address.
     if start >= 2 and data[start - 1] == 46 and 48 <= data[start - 2] <= 57:
@@ -233,23 +262,26 @@ def _ipv4(data: Text, start: int, end: int, *, public: bool) -> Span | None:
     return None if heads and _HEADING_AFTER.search(data[end : end + 8]) else (start, end)
 
 
-def _ipv6(data: Text, start: int, end: int, *, public: bool) -> Span | None:
+def _ipv6(data: Text, start: int, end: int, *, scope: str) -> Span | None:
     value = bytes(data[start:end])
     if (start and data[start - 1] == 58) or (end < len(data) and data[end] == 58):
         return None  # A piece of a longer fingerprint.
     if not any(48 <= byte <= 57 for byte in value) or sum(map(bool, value.split(b":"))) < 3:
         return None
-    return (start, end) if _is_public(text_of(data, start, end)) is public else None
+    return (start, end) if _scope_of(text_of(data, start, end)) == scope else None
 
 
-ipv4_public = partial(_ipv4, public=True)
-ipv4_reserved = partial(_ipv4, public=False)
-ipv6_public = partial(_ipv6, public=True)
-ipv6_reserved = partial(_ipv6, public=False)
+IPV4 = {scope: partial(_ipv4, scope=scope) for scope in SCOPES}
+IPV6 = {scope: partial(_ipv6, scope=scope) for scope in SCOPES}
+"""Checks by scope."""
 
 
-def mac(data: Text, start: int, end: int) -> Span | None:
-    """Confirm a MAC address: not all zeros, not broadcast, not a byte of a longer colon list."""
+def _mac(data: Text, start: int, end: int, *, scope: str) -> Span | None:
+    """Confirm a MAC address: not all zeros, not broadcast, not a byte of a longer colon list.
+
+    `private` ones have the bit of local administration (IEEE 802c); `reserved` ones name a group of
+    stations, or are for documentation (RFC 7042 section 2.1.2).
+    """
     value = plain_of(text_of(data, start, end))
     if (start and data[start - 1] in b":-") or (end < len(data) and data[end] in b":-"):
         return None
@@ -258,7 +290,19 @@ def mac(data: Text, start: int, end: int) -> Span | None:
         before = text_of(data, max(0, start - 24), start).lower()
         if not any(word in before for word in ("mac", "ether", "hw", "物理")):
             return None
-    return None if len(set(value)) == 1 else (start, end)
+    if len(set(value)) == 1:
+        return None
+    first = int(value[:2], 16)
+    if first & 1 or value.startswith("00005E0053"):
+        found = "reserved"
+    else:
+        found = "private" if first & 2 else "public"
+    return (start, end) if found == scope else None
+
+
+mac_public = partial(_mac, scope="public")
+mac_private = partial(_mac, scope="private")
+mac_reserved = partial(_mac, scope="reserved")
 
 
 # ---------------------------------------------------------------- crypto addresses
@@ -379,6 +423,8 @@ def birth_date(data: Text, start: int, end: int) -> Span | None:
         elif digits:
             parts.append(int(digits))
             digits = ""
+    if len(parts) == 1 and parts[0] >= 18_000_000:
+        parts = [parts[0] // 10_000, parts[0] // 100 % 100, parts[0] % 100]
     if len(parts) < 3:
         return (start, end) if parts else None
     a, b, c = parts[:3]
