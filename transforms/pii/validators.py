@@ -276,11 +276,15 @@ IPV6 = {scope: partial(_ipv6, scope=scope) for scope in SCOPES}
 """Checks by scope."""
 
 
+_MAC_RESERVED = ("00005E0053", "01005E", "3333", "0180C2")
+"""For documentation (RFC 7042 section 2.1.2), and groups of stations: IP multicast (RFC 1112,
+RFC 2464), bridges (IEEE 802.1D)."""
+
+
 def _mac(data: Text, start: int, end: int, *, scope: str) -> Span | None:
     """Confirm a MAC address: not all zeros, not broadcast, not a byte of a longer colon list.
 
-    `private` ones have the bit of local administration (IEEE 802c); `reserved` ones name a group of
-    stations, or are for documentation (RFC 7042 section 2.1.2).
+    `private` ones have the bit of local administration (IEEE 802c); of `reserved` see above.
     """
     value = plain_of(text_of(data, start, end))
     if (start and data[start - 1] in b":-") or (end < len(data) and data[end] in b":-"):
@@ -292,11 +296,10 @@ def _mac(data: Text, start: int, end: int, *, scope: str) -> Span | None:
             return None
     if len(set(value)) == 1:
         return None
-    first = int(value[:2], 16)
-    if first & 1 or value.startswith("00005E0053"):
+    if value.startswith(_MAC_RESERVED):
         found = "reserved"
     else:
-        found = "private" if first & 2 else "public"
+        found = "private" if int(value[:2], 16) & 2 else "public"
     return (start, end) if found == scope else None
 
 
