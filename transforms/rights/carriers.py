@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from .agents import ai_agents
+
 RIGHTS_HEADERS = frozenset(
     {"content-signal", "content-usage", "link", "tdm-policy", "tdm-reservation", "x-robots-tag"}
 )
@@ -36,7 +38,8 @@ RIGHTS_TAGS = frozenset(
     }
 )
 """Names of tags that can hold a rights signal: names of meta elements and of XMP properties
-(`tdm:reservation` of PDF and EPUB), and `link` and `a` for elements with `rel`."""
+(`tdm:reservation` of PDF and EPUB), and `link` and `a` for elements with `rel`. Meta elements may
+also be named after a crawler, as `robots` for that one."""
 
 MAX_CARRIER_BYTES = 16 << 10
 """Longest carrier that is read to its end (UTF-8 bytes); of a longer one the rest is unknown.
@@ -73,7 +76,18 @@ def tag_lines(tags: Iterable[tuple[str, str]]) -> str:
     Returns:
         One `name=content` a line, as `header_lines`.
     """
-    return _lines(tags, RIGHTS_TAGS, "=")
+    return _lines(tags, RIGHTS_TAGS | ai_agents().keys(), "=")
+
+
+def carrier_lines(carrier: str, between: str) -> list[tuple[str, str]]:
+    """Return the (name, value) of each line of a carrier, names in lower case.
+
+    Args:
+        carrier: What `header_lines` or `tag_lines` wrote, or a field with such lines.
+        between: `:` in headers, `=` in tags.
+    """
+    pairs = (line.partition(between) for line in carrier.replace("\r", "\n").split("\n"))
+    return [(name.strip().lower(), " ".join(value.split())) for name, _, value in pairs]
 
 
 def _lines(pairs: Iterable[tuple[str, str]], names: frozenset[str], between: str) -> str:

@@ -56,13 +56,14 @@ def canonical_rest(rest: str) -> str:
         if dots == 2 and out:
             out.pop()
         if not dots:
-            out.append(_encode(segment))
+            out.append(encode_part(segment))
         elif at == len(segments) - 1:
             out.append("")
-    return "/" + "/".join(out) + ("?" + _encode(query) if query else "")
+    return "/" + "/".join(out) + ("?" + encode_part(query) if query else "")
 
 
-def _encode(text: str) -> str:
+def encode_part(text: str) -> str:
+    """Return a part of a path or query with the percent-encoding of `canonical_rest`."""
     return _ENCODED.sub(_encode_one, text.encode("utf-8", "replace")).decode("ascii")
 
 
