@@ -300,7 +300,7 @@ _WITNESSED = (
         LEFT JOIN duplicates AS u ON u.doc_id = d.doc_id
         LEFT JOIN duplicates AS w ON w.doc_id = u.partner_id AND w.cluster_id = u.cluster_id
         LEFT JOIN documents AS k ON k.doc_id = w.doc_id
-        WHERE d.reason IN ('dup_exact', 'dup_near')
+        WHERE d.reason IN ('dup_exact', 'dup_near', 'dup_contained')
             AND NOT coalesce(w.role = 'survivor' AND k.outcome = 'kept', false)
         ORDER BY d.doc_id
         """,
@@ -308,10 +308,14 @@ _WITNESSED = (
     Check(
         "duplicate-score",
         _DUPLICATES,
-        "expected a true Jaccard at or above the threshold",
+        "expected a true Jaccard, or containment, at or above the threshold",
         """
         SELECT d.doc_id FROM documents AS d JOIN duplicates AS u USING (doc_id), runs
-        WHERE d.reason = 'dup_near' AND NOT coalesce(u.jaccard >= runs.dedup_threshold, false)
+        WHERE (d.reason = 'dup_near' AND NOT coalesce(u.jaccard >= runs.dedup_threshold, false))
+            OR (
+                d.reason = 'dup_contained'
+                AND NOT coalesce(u.containment >= runs.dedup_containment, false)
+            )
         ORDER BY d.doc_id
         """,
     ),
@@ -323,7 +327,7 @@ _WITNESSED = (
         SELECT d.doc_id FROM documents AS d
         JOIN decisions AS x ON x.doc_id = d.doc_id AND x.terminal
         LEFT JOIN duplicates AS u ON u.doc_id = d.doc_id
-        WHERE d.reason IN ('dup_exact', 'dup_near')
+        WHERE d.reason IN ('dup_exact', 'dup_near', 'dup_contained')
             AND x.partner_id IS DISTINCT FROM u.partner_id
         ORDER BY d.doc_id
         """,

@@ -221,6 +221,7 @@ def _run_row(run: Run, totals: Mapping[str, Any], rules: Sequence[RuleFacts]) ->
         "dedup_bands": plan.bands,
         "dedup_rows": plan.rows,
         "dedup_threshold": dedup.near.threshold,
+        "dedup_containment": dedup.near.containment if plan.samples else None,
         "guard_override": dedup.override_guards,
         "documents_in": documents["read"],
         "documents_kept": documents["kept"],

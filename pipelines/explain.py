@@ -248,6 +248,8 @@ def _duplicate_line(row: dict[str, Any]) -> str:
         line += f", compared with {row['partner_id']}"
     if row["jaccard"] is not None:
         line += f", Jaccard {_number(row['jaccard'])}"
+    if row["method"] == "containment" and row["containment"] is not None:
+        line += f", {_number(row['containment'])} of its shingles are there"
     return line + (", copies an opted-out document" if row["tainted"] else "")
 
 

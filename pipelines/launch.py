@@ -124,7 +124,11 @@ def _submit(
 
 def _run(pipeline: beam.Pipeline, plan: Plan, ref: RunRef) -> None:
     splits, near = largest_first(plan), plan.bands > 0
-    _ = pipeline | "Splits" >> beam.Create(splits) | "GovernCorpus" >> GovernCorpus(ref, near=near)
+    _ = (
+        pipeline
+        | "Splits" >> beam.Create(splits)
+        | "GovernCorpus" >> GovernCorpus(ref, near=near, parts=plan.samples)
+    )
     pipeline.run().wait_until_finish()
 
 

@@ -68,8 +68,12 @@ def describe_plan(loaded: LoadedJob, output: Path, beam_arguments: Sequence[str]
 
 
 def _stages(plan: Plan) -> list[str]:
-    near = {"propose", "connect", "join", "collect", "verify"}
-    return [stage for stage in STAGES if plan.bands or stage not in near]
+    absent: set[str] = set()
+    if not plan.bands:
+        absent |= {"propose", "connect", "join", "collect", "verify"}
+    if not plan.samples:
+        absent |= {"sample", "overlap", "weigh"}
+    return [stage for stage in STAGES if stage not in absent]
 
 
 def run_job(

@@ -202,6 +202,12 @@ class NearDuplicates(JobModel):
     threshold: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
         0.8, description="Jaccard similarity of shingle sets from which a copy is removed."
     )
+    containment: Annotated[float, Field(gt=0.0, le=1.0)] | None = Field(
+        None,
+        description="Share of a document's shingles found in one longer document from which it is "
+        "removed (a chapter of a book, a page quoted whole), 0.9 being a good value; null, the "
+        "default, keeps such parts.",
+    )
     num_perm: int = Field(128, ge=16, le=1024, description="Permutations of a signature.")
     shingle_size: int = Field(5, ge=1, le=32, description="Tokens in a shingle.")
     seed: int = Field(1, ge=0, description="Seed of datasketch's permutations.")

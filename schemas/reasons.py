@@ -35,6 +35,7 @@ class Reason(StrEnum):
     PII_DROPPED = "pii_dropped"
     DUP_EXACT = "dup_exact"
     DUP_NEAR = "dup_near"
+    DUP_CONTAINED = "dup_contained"
     OPTOUT_DUP = "optout_dup"
     # quarantined: the record could not be judged; it is never kept (fail closed)
     JSON_SYNTAX = "json_syntax"
@@ -105,3 +106,4 @@ class ClusterRole(IntEnum):
     NEAR_COPY = 3
     CONTEXT = 4
     """Removed or quarantined for another reason; never a witness for a removal."""
+    CONTAINED_COPY = 5

@@ -104,8 +104,24 @@ The leader is the one member that goes on to the near stage, with its group's `e
 BANDS = pa.schema([required("band", U64), required("ref", U64)])
 """One band hash of one document."""
 
+SAMPLES = pa.schema(
+    [
+        required("shingle", U64),
+        required("ref", U64),
+        required("tokens", pa.uint32()),
+        # How many probes its document has, if this one is a probe; else 0.
+        required("probes", pa.uint8()),
+    ]
+)
+"""One sampled shingle of one document, to find what contains it (`transforms.containment`)."""
+
+PAIRS = pa.schema(
+    [required("contained", U64), required("container", U64), required("probes", pa.uint8())]
+)
+"""A document with a probe that another document has too; one row for each such probe."""
+
 EDGES = pa.schema([required("a", U64), required("b", U64)])
-"""Two documents that share a band."""
+"""Two documents that share a band, or may contain one another."""
 
 MEMBERSHIPS = pa.schema([required("ref", U64), required("cluster", U64)])
 """A candidate and its connected component, named by its smallest `ref`."""
@@ -136,9 +152,12 @@ NEAR = pa.schema(
         pa.field("partner_hi", U64),
         pa.field("partner_lo", U64),
         pa.field("jaccard", pa.float32()),
+        pa.field("containment", pa.float32()),
         pa.field("denied_partner_hi", U64),
         pa.field("denied_partner_lo", U64),
         pa.field("denied_jaccard", pa.float32()),
+        # Set only where it is contained in the denied document, and not near to it.
+        pa.field("denied_containment", pa.float32()),
     ]
 )
 """What the near stage answers, for verified members only."""

@@ -31,6 +31,13 @@ RUNS = TableSpec(
         Field("dedup_rows", pa.int32(), "Rows of a band; 0 = off."),
         Field("dedup_threshold", pa.float32(), "Jaccard threshold.", "[0, 1]"),
         Field(
+            "dedup_containment",
+            pa.float32(),
+            "Containment threshold; null = not looked for.",
+            "[0, 1]",
+            nullable=True,
+        ),
+        Field(
             "guard_override", pa.string(), "Why a guard was overridden; null = no.", nullable=True
         ),
         Field("documents_in", pa.int64(), "Input records.", "records"),
@@ -245,7 +252,11 @@ DUPLICATES = TableSpec(
     (
         Field("cluster_id", ID, "doc_id of the member with the best priority."),
         Field("doc_id", ID, "Member."),
-        Field("role", WORD, "survivor, exact_copy, near_copy, or context (decided elsewhere)."),
+        Field(
+            "role",
+            WORD,
+            "survivor, exact_copy, near_copy, contained_copy, or context (decided elsewhere).",
+        ),
         Field(
             "partner_id",
             ID,
@@ -259,7 +270,18 @@ DUPLICATES = TableSpec(
             "[0, 1]",
             nullable=True,
         ),
-        Field("method", WORD, "exact or minhash."),
+        Field(
+            "containment",
+            pa.float32(),
+            "Share of its own shingles that the partner has; of near and contained copies.",
+            "[0, 1]",
+            nullable=True,
+        ),
+        Field(
+            "method",
+            WORD,
+            "exact (equal text), minhash (true Jaccard), or containment (share of shingles).",
+        ),
         Field("tainted", pa.bool_(), "Whether it copies an opted-out or taken-down document."),
     ),
 )

@@ -296,6 +296,7 @@ def _duplicates(made: Tables) -> None:
                 "role": role,
                 "partner_id": doc_id(partner) if partner else None,
                 "jaccard": jaccard,
+                "containment": jaccard,
                 "method": method,
                 "tainted": tainted,
             }

@@ -116,7 +116,7 @@ def deduplicate(texts: list[str], key: bytes = SECRET) -> Outcome:
     offsets, shingles = shingle_hashes(array, shingle_size=SIZE, key=key)
     verified = verify_clusters(
         cluster, node, [node], np.ones(len(node), bool), offsets, shingles, threshold=THRESHOLD
-    )
+    ).rows
     near = {
         row["ref"]: (row["partner"], row["jaccard"])
         for row in verified.to_pylist()
@@ -279,7 +279,7 @@ def comparisons(texts: list[str], monkeypatch: pytest.MonkeyPatch) -> tuple[int,
         offsets[1:],
         hashes,
         THRESHOLD,
-        similarity_join.NO_CONTAINMENT,
+        similarity_join.NEVER,
         kind,
         partner,
         np.zeros(n),

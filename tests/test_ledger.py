@@ -62,6 +62,8 @@ def relations(n: int, **columns: Any) -> Relations:
         "denied": np.zeros(n, bool),
         "denied_partner": np.zeros((n, 2), np.uint64),
         "denied_jaccard": np.full(n, np.nan, np.float32),
+        "containment": np.full(n, np.nan, np.float32),
+        "denied_containment": np.full(n, np.nan, np.float32),
     }
     return Relations(**(known | {name: np.asarray(value) for name, value in columns.items()}))
 

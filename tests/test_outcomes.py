@@ -24,6 +24,7 @@ from muniment.transforms.policy import IsEmpty, late_rules_of
 from muniment.transforms.rules import RuleFacts
 
 BASE = np.uint64(5 << 32)
+CONTAINED_AT = 0.9
 FILL = {
     pa.bool_(): False,
     pa.string(): "unknown",
@@ -81,9 +82,11 @@ def near(*rows: dict[str, Any]) -> pa.Table:
                 "partner_hi": None if partner is None else 900,
                 "partner_lo": None if partner is None else 901,
                 "jaccard": row.get("jaccard"),
+                "containment": row.get("containment"),
                 "denied_partner_hi": row.get("denied"),
                 "denied_partner_lo": row.get("denied"),
                 "denied_jaccard": row.get("denied_jaccard"),
+                "denied_containment": row.get("denied_containment"),
             }
         )
     return pa.Table.from_pylist(full, schema=NEAR)
@@ -111,8 +114,11 @@ def resolve(
         EXACT.empty_table() if exact_rows is None else exact_rows,
         NEAR.empty_table() if near_rows is None else near_rows,
     )
-    late = late_rules_of(job(rights={"optout_copies": copies}))
-    return resolve_outcomes((IsEmpty(),), late, table, relations, fallen, 0.8), relations
+    asked = job(
+        rights={"optout_copies": copies}, deduplication={"near": {"containment": CONTAINED_AT}}
+    )
+    late, thresholds = late_rules_of(asked), asked.deduplication.near
+    return resolve_outcomes((IsEmpty(),), late, table, relations, fallen, thresholds), relations
 
 
 def reasons(outcomes: Outcomes) -> list[str | None]:

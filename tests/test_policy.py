@@ -360,12 +360,15 @@ def test_late_rules_follow_the_job() -> None:
         "optout_dup",
         "dup_exact",
         "dup_near",
+        "dup_contained",
         "detector_failed",
         "pii_dropped_late",
         "redact",
     ]
     assert on["optout_dup"].action == "remove"
-    assert {on[name].mode for name in on} == {"enforce"}
+    assert {name for name in on if on[name].mode != "enforce"} == {"dup_contained"}
+    parts = {"deduplication": {"near": {"containment": 0.9}}}
+    assert {facts.mode for facts in late_rules_of(job(**parts))} == {"enforce"}
     off = {
         facts.rule_id: facts
         for facts in late_rules_of(

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stages as plain functions, called in order: a job without an engine.
 
-What the engine does between them (group parcels by partition, in any order) is done here by hand.
+What the engine does between them (group parcels by partition, in any order) `stage_runner` does.
 """
 
 import json
 import random
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from muniment.pipelines.plan import make_plan
-from muniment.schemas.job_file import load_job
 from muniment.schemas.reasons import REASON_CODES, Reason
 from muniment.transforms import finalize, stage_units
-from muniment.transforms.exchange import parcels_of
 from muniment.transforms.run_state import Run
-from muniment.transforms.storage import read_ipc_batches
-from muniment.transforms.units import Marker
+from stage_runner import added, digests, documents, govern, planned
 
 WORDS = [a + b + c for a in "bdfgklmnprst" for b in "aeiou" for c in ("n", "r", "st")]
 FAMILIES = 6
@@ -75,75 +70,9 @@ def write_job(folder: Path, **settings: Any) -> Path:
     return path
 
 
-def planned(path: Path, work: Path) -> Run:
-    return Run(make_plan(load_job(path), work))
-
-
-def exchanged(paths: Iterable[str], way: str, seed: int) -> dict[int, list[Any]]:
-    """Group what was sent by partition, in an order of arrival that the seed chooses."""
-    groups: dict[int, list[Any]] = {}
-    for path in paths:
-        for partition, parcel in parcels_of(path):
-            value: Any = tuple(parcel)
-            if way == "engine":
-                value = read_ipc_batches(parcel.path, [parcel.batch])[0]
-            groups.setdefault(partition, []).append(value)
-    for values in groups.values():
-        random.Random(seed).shuffle(values)
-    return groups
-
-
 def refuse(*_: object) -> None:
     """Stand for work that must not be done."""
     raise AssertionError
-
-
-def govern(run: Run, way: str = "files", seed: int = 0) -> list[Marker]:
-    """Run every stage and return the markers of the parts to release."""
-    splits = [split.number for split in run.plan.splits]
-    random.Random(seed).shuffle(splits)
-
-    def each(unit: Callable[[Run, int, Any], str], sent: dict[int, list[Any]]) -> list[str]:
-        return [unit(run, number, values) for number, values in sent.items()]
-
-    def by_split(*sent: dict[int, list[Any]]) -> dict[int, list[Any]]:
-        return {number: [v for part in sent for v in part.get(number, [])] for number in splits}
-
-    for number in splits:
-        stage_units.annotate(run, number)
-    texts = exchanged((stage_units.screen(run, number) for number in splits), way, seed)
-    exact = exchanged(each(stage_units.group, texts), way, seed)
-    bands = exchanged(each(stage_units.propose, by_split(exact)), way, seed)
-    forests = exchanged(each(stage_units.connect, bands), way, seed)
-    members = exchanged(each(stage_units.join, forests), way, seed)
-    candidates = exchanged(each(stage_units.collect, by_split(exact, members)), way, seed)
-    near = exchanged(each(stage_units.verify, candidates), way, seed)
-    answers = by_split(exact, near)
-    final = {number: stage_units.finalize(run, number, answers[number]) for number in splits}
-    fallen = {ref for marker in final.values() for ref in marker.stats["fallen"]}
-    for number in splits:
-        concerned = finalize.witnesses(answers[number]).intersection(fallen)
-        if concerned:
-            final[number] = stage_units.settle(run, number, answers[number], sorted(concerned))
-    return [final[number] for number in sorted(final)]
-
-
-def documents(markers: list[Marker]) -> list[dict[str, Any]]:
-    parts = [pq.read_table(marker.path("documents")) for marker in markers]
-    rows: list[dict[str, Any]] = pa.concat_tables(parts).to_pylist()
-    return rows
-
-
-def digests(markers: list[Marker]) -> list[dict[str, str]]:
-    return [{name: facts.sha256 for name, facts in marker.outputs.items()} for marker in markers]
-
-
-def added(markers: list[Marker]) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for marker in markers:
-        for reason, count in marker.stats["reasons"].items():
-            total[reason] = total.get(reason, 0) + count
-    return total
 
 
 def test_of_each_family_one_is_kept(tmp_path: Path) -> None:
@@ -219,7 +148,8 @@ def test_copies_of_a_survivor_that_could_not_be_searched_are_quarantined_with_it
 
 
 def test_markers_of_a_job_that_was_changed_are_not_taken_for_this_runs(tmp_path: Path) -> None:
-    before = planned(write_job(tmp_path / "in"), tmp_path / "work")
+    every = {"deduplication": {"near": {"containment": 0.9}}}
+    before = planned(write_job(tmp_path / "in", **every), tmp_path / "work")
     govern(before)
     stages = [stage for stage in stage_units.STAGES if stage != "settle"]
     for stage in stages:

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from muniment.transforms.verification import VERIFIED, DuplicateRole, verify_clusters
+from muniment.transforms.verification import VERIFIED, DuplicateRole, Standing, verify_clusters
 
 SURVIVOR, NEAR, CONTAINED = DuplicateRole.SURVIVOR, DuplicateRole.NEAR, DuplicateRole.CONTAINED
 CONTEXT, TAINTED = DuplicateRole.CONTEXT, DuplicateRole.TAINTED
+COMPETING = Standing.COMPETING
 SPREAD = 0x9E3779B97F4A7C15  # makes small numbers look like hashes
 
 
@@ -23,7 +24,7 @@ class Member:
     shingles: set[int] = field(default_factory=set)
     priority: tuple[int, int] = (0, 0)
     cluster: int = 0
-    eligible: bool = True
+    standing: Standing = COMPETING
     denied: bool = False
 
 
@@ -32,11 +33,11 @@ def verify(
 ) -> dict[int, dict[str, Any]]:
     """Call `verify_clusters` and return its rows by ref, which is the position by default."""
     sets = [sorted((s + 1) * SPREAD % 2**64 for s in member.shingles) for member in members]
-    batch = verify_clusters(
+    batch, bounded = verify_clusters(
         np.array([member.cluster for member in members], np.uint64),
         np.array(range(len(members)) if refs is None else refs, np.uint64),
         np.array([member.priority for member in members], np.uint64).reshape(-1, 2),
-        np.array([member.eligible for member in members], bool),
+        np.array([member.standing for member in members], np.uint8),
         np.cumsum([0, *map(len, sets)]),
         np.array([h for hashes in sets for h in hashes], np.uint64),
         threshold=threshold,
@@ -45,9 +46,18 @@ def verify(
     )
     batch.validate(full=True)
     assert batch.schema == VERIFIED
+    assert bounded == 0
     rows = batch.to_pylist()
     assert [row["ref"] for row in rows] == sorted(range(len(members)) if refs is None else refs)
     return {row["ref"]: row for row in rows}
+
+
+def jaccard(a: set[int], b: set[int]) -> float:
+    return len(a & b) / len(a | b) if a and b else 0.0
+
+
+def share(a: set[int], b: set[int]) -> float:
+    return len(a & b) / len(a) if a else 0.0
 
 
 def brute_force(
@@ -58,44 +68,63 @@ def brute_force(
     remove_tainted: bool,  # noqa: FBT001
 ) -> dict[int, tuple[DuplicateRole, int | None, int | None]]:
     """Compare every pair: (role, partner, denied partner) by ref."""
-
-    def jaccard(a: set[int], b: set[int]) -> float:
-        return len(a & b) / len(a | b) if a and b else 0.0
-
-    out: dict[int, tuple[DuplicateRole, int | None, int | None]] = {}
-    survivors: list[int] = []
     ranked = sorted(range(len(members)), key=lambda i: (*members[i].priority, refs[i]))
+    never = 2.0
+    parts = never if containment is None else containment
+
+    def best(
+        i: int, others: list[int], near_at: float, part_at: float
+    ) -> tuple[DuplicateRole, int] | None:
+        mine = members[i]
+        peers = [j for j in others if members[j].cluster == mine.cluster]
+        for role, score, bound in ((NEAR, jaccard, near_at), (CONTAINED, share, part_at)):
+            found = [
+                (score(mine.shingles, members[j].shingles), -place, j)
+                for place, j in enumerate(peers)
+            ]
+            top = max(found, default=(0.0, 0, 0))
+            if top[0] >= bound:
+                return role, top[2]
+        return None
+
+    denied = [i for i in ranked if members[i].denied]
+    standing = {i: Standing.NONE if members[i].denied else members[i].standing for i in ranked}
+    taints = {}
     for i in ranked:
-        me = members[i]
-        if me.denied or not me.eligible:
-            out[refs[i]] = (CONTEXT, None, None)
-            continue
-        peers = [j for j in ranked if members[j].cluster == me.cluster]
-        denied = [
-            (jaccard(me.shingles, members[j].shingles), -rank, refs[j])
-            for rank, j in enumerate(peers)
-            if members[j].denied
-        ]
-        best = max(denied, default=(0.0, 0, 0))
-        taint = best[2] if best[0] >= threshold else None
-        if taint is not None and remove_tainted:
-            out[refs[i]] = (TAINTED, None, taint)
-            continue
-        near, contained = [], []
-        for rank, j in enumerate(peers):
-            if j in survivors:
-                common = len(me.shingles & members[j].shingles)
-                near.append((jaccard(me.shingles, members[j].shingles), -rank, refs[j]))
-                contained.append((common / max(len(me.shingles), 1), -rank, refs[j]))
-        nearest, within = max(near, default=(0.0, 0, 0)), max(contained, default=(0.0, 0, 0))
-        if nearest[0] >= threshold:
-            out[refs[i]] = (NEAR, nearest[2], taint)
-        elif containment is not None and within[0] >= containment:
-            out[refs[i]] = (CONTAINED, within[2], taint)
-        else:
-            survivors.append(i)
-            out[refs[i]] = (SURVIVOR, None, taint)
-    return out
+        if standing[i] == COMPETING and (hit := best(i, denied, threshold, parts)):
+            taints[i] = hit[1]
+    out: dict[int, tuple[DuplicateRole, int | None]] = dict.fromkeys(ranked, (CONTEXT, None))
+    competing = [i for i in ranked if standing[i] == COMPETING]
+    if remove_tainted:
+        out |= dict.fromkeys(taints, (TAINTED, None))
+        competing = [i for i in competing if i not in taints]
+    fixed = [i for i in ranked if standing[i] == Standing.FIXED]
+    last = [i for i in ranked if standing[i] == Standing.LAST]
+    survivors = list(fixed)
+    for i in competing:
+        out[i] = best(i, survivors, threshold, never) or (SURVIVOR, None)
+        survivors += [i] if out[i][0] == SURVIVOR else []
+    by_size = sorted(survivors[len(fixed) :], key=lambda i: -len(members[i].shingles))
+    survivors = list(fixed)
+    for i in by_size:
+        out[i] = best(i, survivors, never, parts) or (SURVIVOR, None)
+        survivors += [i] if out[i][0] == SURVIVOR else []
+    orphans = [i for i in competing if out[i][0] == NEAR and out[out[i][1] or 0][0] == CONTAINED]
+    survivors = [i for i in ranked if i in survivors]
+    for i in orphans:
+        out[i] = best(i, survivors, threshold, parts) or (SURVIVOR, None)
+        survivors += [i] if out[i][0] == SURVIVOR else []
+    for i in last:
+        out[i] = best(i, survivors, threshold, parts) or (CONTEXT, None)
+    out |= dict.fromkeys(fixed, (SURVIVOR, None))
+    return {
+        refs[i]: (
+            role,
+            None if partner is None else refs[partner],
+            refs[taints[i]] if i in taints else None,
+        )
+        for i, (role, partner) in out.items()
+    }
 
 
 @st.composite
@@ -113,7 +142,7 @@ def clusters(draw: st.DrawFn) -> list[Member]:
                 st.sampled_from([set(range(universe + 1)), set(range(universe // 2))]),
                 st.tuples(st.integers(0, 1), st.integers(0, 2)),
                 st.integers(0, 1),
-                st.sampled_from([True, True, True, False]),
+                st.sampled_from([COMPETING] * 4 + list(Standing)),
                 st.sampled_from([False] * 5 + [True]),
             ),
             max_size=24,
@@ -179,7 +208,7 @@ def test_a_chain_is_not_removed_by_transitivity() -> None:
 
 
 def test_a_member_that_another_rule_removes_is_no_witness() -> None:
-    rows = verify([Member({1, 2, 3}, (0, 0), eligible=False), Member({1, 2, 3}, (1, 0))])
+    rows = verify([Member({1, 2, 3}, (0, 0), standing=Standing.NONE), Member({1, 2, 3}, (1, 0))])
     assert [rows[i]["role"] for i in range(2)] == [CONTEXT, SURVIVOR]
 
 
@@ -200,13 +229,56 @@ def test_a_copy_of_a_denied_page_is_tainted_and_no_witness() -> None:
     assert [flagged[i]["tainted"] for i in range(4)] == [False, True, False, False]
 
 
-def test_a_chapter_is_contained_in_its_book_but_not_the_book_in_its_chapter() -> None:
+@pytest.mark.parametrize("best", [0, 1])
+def test_a_chapter_falls_and_its_book_stays_whichever_has_the_better_priority(best: int) -> None:
     book, chapter = set(range(100)), set(range(30))
-    kept = verify([Member(book, (0, 0)), Member(chapter, (1, 0))], containment_threshold=0.9)
-    assert (kept[1]["role"], kept[1]["partner"]) == (CONTAINED, 0)
-    assert kept[1]["containment"] == 1.0
-    other = verify([Member(book, (1, 0)), Member(chapter, (0, 0))], containment_threshold=0.9)
-    assert [other[i]["role"] for i in range(2)] == [SURVIVOR, SURVIVOR]
+    rows = verify(
+        [Member(book, (best, 0)), Member(chapter, (1 - best, 0))], containment_threshold=0.9
+    )
+    assert (rows[0]["role"], rows[0]["partner"]) == (SURVIVOR, None)
+    assert (rows[1]["role"], rows[1]["partner"]) == (CONTAINED, 0)
+    assert rows[1]["containment"] == 1.0
+    assert rows[1]["jaccard"] == pytest.approx(0.3)
+
+
+def test_a_part_of_a_part_names_the_whole() -> None:
+    members = [Member(set(range(n)), (n, 0)) for n in (20, 100, 40)]
+    rows = verify(members, containment_threshold=1.0)
+    assert [rows[i]["partner"] for i in range(3)] == [1, None, 1]
+
+
+def test_a_copy_of_a_chapter_is_judged_again_when_the_chapter_has_fallen() -> None:
+    book, chapter = set(range(100)), set(range(40))
+    inside, mostly = chapter - {5}, chapter | set(range(200, 209))
+    members = [Member(chapter, (0, 0)), Member(inside, (1, 0)), Member(mostly, (1, 1))]
+    alone = verify(members, containment_threshold=0.9)
+    assert [alone[i]["partner"] for i in range(3)] == [None, 0, 0]
+    rows = verify([*members, Member(book, (2, 0))], containment_threshold=0.9)
+    assert [rows[i]["role"] for i in range(4)] == [CONTAINED, CONTAINED, SURVIVOR, SURVIVOR]
+    assert [rows[i]["partner"] for i in range(3)] == [3, 3, None]
+
+
+def test_a_part_of_a_denied_work_is_tainted() -> None:
+    rows = verify(
+        [Member(set(range(100)), denied=True), Member(set(range(20)), (1, 0))],
+        containment_threshold=0.9,
+    )
+    assert (rows[1]["role"], rows[1]["denied_partner"]) == (TAINTED, 0)
+    assert rows[1]["denied_containment"] == 1.0
+
+
+def test_what_has_been_published_stays_and_what_comes_last_judges_nobody() -> None:
+    page = set(range(10))
+    old = Member(page, (9, 9), standing=Standing.FIXED)
+    rows = verify([Member(page | {10}, (0, 0)), old, old])
+    assert [(rows[i]["role"], rows[i]["partner"]) for i in range(3)] == [
+        (NEAR, 1), (SURVIVOR, None), (SURVIVOR, None),
+    ]  # fmt: skip
+    last = Member(page, (0, 0), standing=Standing.LAST)
+    rows = verify([Member(page | {10}, (1, 0)), last, last])
+    assert [(rows[i]["role"], rows[i]["partner"]) for i in range(3)] == [
+        (SURVIVOR, None), (NEAR, 0), (NEAR, 0),
+    ]  # fmt: skip
 
 
 def test_empty_sets_match_nothing() -> None:
@@ -234,7 +306,7 @@ def test_a_hundred_thousand_copies_leave_one() -> None:
     n = 100_000
     hashes = np.tile(np.arange(1, 6, dtype=np.uint64) * np.uint64(SPREAD), n)
     hashes.reshape(n, 5).sort(axis=1)
-    batch = verify_clusters(
+    batch, bounded = verify_clusters(
         np.zeros(n, np.uint64),
         np.arange(n, dtype=np.uint64),
         [],
@@ -243,6 +315,7 @@ def test_a_hundred_thousand_copies_leave_one() -> None:
         hashes,
         threshold=0.8,
     )
+    assert bounded == 0
     assert batch["role"].to_pylist() == [SURVIVOR] + [NEAR] * (n - 1)
     assert set(batch["partner"].to_pylist()[1:]) == {0}
 
@@ -262,7 +335,7 @@ def test_thresholds_out_of_range_are_refused(options: dict[str, float], message:
 
 def test_ragged_columns_are_refused() -> None:
     one = np.zeros(1, np.uint64)
-    with pytest.raises(ValueError, match=r"expected 1 rows in every column.*'eligible': 2"):
+    with pytest.raises(ValueError, match=r"expected 1 rows in every column.*'standing': 2"):
         verify_clusters(one, one, [one], np.ones(2, bool), np.array([0, 0]), one[:0], threshold=0.5)
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure one split: read it once, write its annotations; decide nothing.
 
-Outputs of a unit: `annotations` (one row a record), `bands` (band hashes of its documents) and
-`spans` (structured personal data). None of them holds text.
+Outputs of a unit: `annotations` (one row a record), `bands` (band hashes of its documents),
+`samples` (some of their shingles, if containment is looked for) and `spans` (structured personal
+data). None of them holds text.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ import pyarrow.compute as pc
 
 from ..schemas.batches import RECORDS
 from ..schemas.job import LegalBasis, ListKind, Source
-from ..schemas.staged import ANNOTATIONS, SPANS_FOUND
+from ..schemas.staged import ANNOTATIONS, SPANS_FOUND, required
 from .bands import band_hashes
+from .containment import ONE_IN
 from .dates import parse_dates
 from .hashing import canonical_text, hash_rows, siphash128
-from .minhash import sign
+from .minhash import shingle_hashes, sign
 from .pii import SPANS, Detection, detect, document_counts, document_kinds
 from .policy import list_column
 from .protect import withhold_hosts
@@ -46,17 +48,25 @@ Columns = dict[str, Any]
 _OWN_GROUNDS = {LegalBasis.OWN_CONTENT, LegalBasis.PUBLIC_DOMAIN, LegalBasis.CONSENT}
 
 
+SAMPLED = pa.schema(
+    [required("row", pa.uint32()), required("shingles", pa.large_list(pa.uint64()))]
+)
+"""Sampled shingles by row, ascending."""
+
+
 class Measured(NamedTuple):
     """What is known of one record batch.
 
     Args:
         annotations: One row a record, schema of `annotation_schema`.
         bands: One row a document with tokens, schema of `bands_schema`.
+        samples: Sampled shingles of its documents, schema `SAMPLED`, or None if they are not used.
         spans: Schema `SPANS_FOUND`.
     """
 
     annotations: pa.RecordBatch
     bands: pa.RecordBatch
+    samples: pa.RecordBatch | None
     spans: pa.RecordBatch
 
 
@@ -94,6 +104,8 @@ def annotate_split(run: Run, split: Split, out: UnitOutputs) -> None:
         out.write_ipc("annotations", annotation_schema(run), [m.annotations for m in measured])
         out.write_ipc("bands", bands_schema(run.plan.bands), [m.bands for m in measured])
         out.write_ipc("spans", SPANS_FOUND, [m.spans for m in measured])
+        if run.plan.samples:
+            out.write_ipc("samples", SAMPLED, [m.samples for m in measured if m.samples])
     tally = reader.tally
     text_bytes = sum(int(m.annotations["bytes"].to_numpy().sum()) for m in measured)
     is_stream = split.format == "jsonl"
@@ -147,13 +159,14 @@ def _measure(
         columns["fault"] = found.faults
     with out.timed("signature", size):
         columns["tokens"], bands = _signature(run, columns["_canonical"], clean["row"])
+        samples = _samples(run, columns["_canonical"], clean["row"]) if run.plan.samples else None
     schema = annotation_schema(run)
     annotations = pa.RecordBatch.from_arrays(
         [_array(columns[field.name], field.type) for field in schema], schema=schema
     )
     if clean.num_rows < batch.num_rows:
         annotations = _with_faulty(run, source, split, batch, annotations)
-    return Measured(annotations, bands, _spans(found, clean["row"]))
+    return Measured(annotations, bands, samples, _spans(found, clean["row"]))
 
 
 def _array(values: Any, kind: pa.DataType) -> pa.Array:
@@ -267,6 +280,13 @@ def _signature(
     values = pa.FixedSizeListArray.from_arrays(pa.array(hashes.ravel()), bands)
     batch = pa.RecordBatch.from_arrays([row.take(pa.array(some)), values], schema=schema)
     return tokens, batch
+
+
+def _samples(run: Run, texts: pa.Array, row: pa.Array) -> pa.RecordBatch:
+    size = run.job.deduplication.near.shingle_size
+    offsets, hashes = shingle_hashes(texts, shingle_size=size, key=run.shingle_key, one_in=ONE_IN)
+    lists = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(hashes))
+    return pa.RecordBatch.from_arrays([row, lists], schema=SAMPLED)
 
 
 def _spans(found: Detection, row: pa.Array) -> pa.RecordBatch:

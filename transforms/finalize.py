@@ -97,8 +97,8 @@ def finalize_split(
     exact, near = gather(received, "exact", EXACT, ["ref"]), gather(received, "near", NEAR, ["ref"])
     relations = relate(table, base, exact, near)
     late = late_rules_of(run.job)
-    threshold = run.job.deduplication.near.threshold
-    outcomes = resolve_outcomes(run.rules, late, table, relations, fallen, threshold)
+    thresholds = run.job.deduplication.near
+    outcomes = resolve_outcomes(run.rules, late, table, relations, fallen, thresholds)
     spans = read_ipc(staged_spans)
     parts: list[Kept] = []
 
@@ -137,7 +137,7 @@ def finalize_split(
         bytes_out=int(kept.bytes.sum()),
         reasons=outcomes.counts(),
         list_matches=outcomes.list_matches(),
-        near_removed=outcomes.decided_by("dup_near"),
+        near_removed=outcomes.decided_by("dup_near") + outcomes.decided_by("dup_contained"),
         fallen=(kept.fallen + int(base)).tolist(),
         settled_for=sorted(fallen),
     )

@@ -22,11 +22,11 @@ from ..schemas.tables import (
     SPANS,
 )
 from .hashing import hashes_to_ids
-from .outcomes import Fired, Outcomes, Relations
+from .outcomes import COPY_ROLES, Fired, Outcomes, Relations
 from .policy import NO_ENTRY
 
 _OUTCOME_WORDS = pa.array(["kept", "removed", "quarantined"])
-_ROLE_WORDS = pa.array([None, "survivor", "exact_copy", "near_copy", "context"])
+_ROLE_WORDS = pa.array([None, "survivor", "exact_copy", "near_copy", "context", "contained_copy"])
 _GRADES = pa.array([grade.value for grade in PiiGrade])
 
 
@@ -220,27 +220,32 @@ def duplicate_rows(relations: Relations, outcomes: Outcomes) -> pa.Table:
     rule removed are context, and so are copies of opted-out documents.
     """
     role = relations.role.copy()
-    copies = (role == ClusterRole.EXACT_COPY) | (role == ClusterRole.NEAR_COPY)
+    copies = np.isin(role, COPY_ROLES)
     named = np.zeros(len(role), dtype=bool)
     for fired in outcomes.fired:
-        if fired.facts.rule_id in {"dup_exact", "dup_near"}:
+        if fired.facts.rule_id in {"dup_exact", "dup_near", "dup_contained"}:
             named[fired.row] = True
     role[copies & ~named] = ClusterRole.CONTEXT
     role[(role == ClusterRole.SURVIVOR) & ~outcomes.kept] = ClusterRole.CONTEXT
     rows = np.flatnonzero(role != ClusterRole.NONE)
     role = role[rows]
-    copies = (role == ClusterRole.EXACT_COPY) | (role == ClusterRole.NEAR_COPY)
-    jaccard = relations.jaccard[rows]
+    copies = np.isin(role, COPY_ROLES)
+    method = np.where(role == ClusterRole.CONTAINED_COPY, 2, relations.near[rows])
     columns = {
         "cluster_id": ids(relations.cluster[rows]),
         "doc_id": ids(relations.ids[rows]),
         "role": words(role, _ROLE_WORDS),
         "partner_id": ids(relations.partner[rows], copies),
-        "jaccard": pa.array(jaccard, mask=~copies | np.isnan(jaccard)),
-        "method": words(relations.near[rows].astype(np.int8), pa.array(["exact", "minhash"])),
+        "jaccard": _scores(relations.jaccard[rows], copies),
+        "containment": _scores(relations.containment[rows], copies),
+        "method": words(method.astype(np.int8), pa.array(["exact", "minhash", "containment"])),
         "tainted": relations.denied[rows],
     }
     return table_of(DUPLICATES, columns, len(rows))
+
+
+def _scores(values: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_]) -> pa.Array:
+    return pa.array(values, mask=~valid | np.isnan(values))
 
 
 def span_rows(spans: pa.Table, relations: Relations) -> pa.Table:

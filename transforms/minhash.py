@@ -201,6 +201,17 @@ def _sort_unique(values: Any, scratch: Any) -> int:
 
 
 @njit(cache=True, nogil=True)
+def _keep_small(values: Any, below: Any) -> int:
+    """Move the values up to `below` to the front; return how many."""
+    left = 0
+    for i in range(len(values)):
+        if values[i] <= below:
+            values[left] = values[i]
+            left += 1
+    return left
+
+
+@njit(cache=True, nogil=True)
 def _collect(
     data: Any,
     offsets: Any,
@@ -210,6 +221,7 @@ def _collect(
     size: int,
     t1: Any,
     t2: Any,
+    below: Any,
 ) -> Any:
     n = len(valid)
     # A token takes two bytes at least, its separator included. Untouched memory costs nothing.
@@ -231,12 +243,14 @@ def _collect(
         while valid[i] and position < end:
             filled, position = fill_tokens(data, position, end, k0, k1, t1, t2, tokens, carried)
             total += filled - carried
-            used += _fill_shingles(tokens, filled, size, s0, s1, state, out[used:])
+            count = _fill_shingles(tokens, filled, size, s0, s1, state, out[used:])
+            used += _keep_small(out[used : used + count], below)
             carried = min(filled, size - 1)
             for j in range(carried):
                 tokens[j] = tokens[filled - carried + j]
         if 0 < total < size:
-            used += _fill_shingles(tokens, total, total, s0, s1, state, out[used:])
+            count = _fill_shingles(tokens, total, total, s0, s1, state, out[used:])
+            used += _keep_small(out[used : used + count], below)
         used = first + _sort_unique(out[first:used], scratch)
         out_offsets[i + 1] = used
     return out_offsets, out[:used].copy()
@@ -253,15 +267,18 @@ def _shingle_keys(key: bytes) -> tuple[tuple[np.uint64, np.uint64], tuple[np.uin
 
 
 def shingle_hashes(
-    texts: pa.Array, *, shingle_size: int, key: bytes
+    texts: pa.Array, *, shingle_size: int, key: bytes, one_in: int = 1
 ) -> tuple[npt.NDArray[np.int64], UInt64Array]:
-    """Hash the set of shingles of each text.
+    """Hash the set of shingles of each text, or the same sample of every set.
 
     Args:
         texts: n strings.
         shingle_size: Tokens in a shingle, 1 to 64. A text of fewer tokens has one shingle, all of
             them; a text without tokens, or a null, has none.
         key: 16 secret bytes.
+        one_in: 1 for whole sets; k keeps the hashes below 2^64 / k, one shingle in k on average.
+            The same shingles are kept in every text, so samples overlap as their sets do
+            (FracMinHash: Irber et al., "Lightweight compositional analysis of metagenomes", 2022).
 
     Returns:
         (offsets int64[n + 1], hashes uint64[offsets[n]]): the set of text i is
@@ -271,8 +288,12 @@ def shingle_hashes(
         ValueError: A parameter is out of its range.
     """
     _check_shingle_size(shingle_size)
+    if not 1 <= one_in < 1 << 32:
+        message = f"expected 1 <= one_in < 2^32, got {one_in}"
+        raise ValueError(message)
+    below = np.uint64((1 << 64) // one_in - 1)
     offsets, hashes = _collect(
-        *text_buffers(texts), *_shingle_keys(key), shingle_size, *character_tables()
+        *text_buffers(texts), *_shingle_keys(key), shingle_size, *character_tables(), below
     )
     return offsets, hashes
 

@@ -3,9 +3,12 @@
 
     propose (split)        band hashes of exact leaders, by band partition
     connect (partition)    documents that share a band, as a spanning forest
+    sample  (split)        sampled shingles of the same documents, by hash     } if parts of other
+    overlap (partition)    documents with a probe of another, by split         } documents are
+    weigh   (split)        those that may be contained in another              } looked for
     join (one)             connected components of all forests, by split
     collect (split)        shingle sets of the candidates, read again from the input, by component
-    verify (partition)     who is a copy of which survivor, by true Jaccard, by split
+    verify (partition)     who is a copy or a part of which survivor, by whole sets, by split
 
 Text is read but never sent: a parcel holds keyed hashes only.
 """
@@ -20,9 +23,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..schemas.reasons import ClusterRole
-from ..schemas.staged import BANDS, CANDIDATES, EDGES, EXACT, MEMBERSHIPS, NEAR
+from ..schemas.staged import (
+    BANDS,
+    CANDIDATES,
+    EDGES,
+    EXACT,
+    MEMBERSHIPS,
+    NEAR,
+    PAIRS,
+    SAMPLES,
+)
 from .bands import star_edges
 from .components import connect, spanning_forest
+from .containment import pair_by_sample, probe_mask, proposed_pairs
 from .exchange import Received, gather, write_parcels
 from .hashing import canonical_text
 from .minhash import shingle_hashes
@@ -40,7 +53,7 @@ _ROLES = {
     DuplicateRole.CONTEXT: ClusterRole.CONTEXT,
     DuplicateRole.SURVIVOR: ClusterRole.SURVIVOR,
     DuplicateRole.NEAR: ClusterRole.NEAR_COPY,
-    DuplicateRole.CONTAINED: ClusterRole.NEAR_COPY,
+    DuplicateRole.CONTAINED: ClusterRole.CONTAINED_COPY,
     DuplicateRole.TAINTED: ClusterRole.CONTEXT,
 }
 
@@ -49,15 +62,71 @@ def propose_split(run: Run, split: Split, bands: str, received: Received, out: U
     """Send the band hashes of the documents of a split that stand for themselves or a group."""
     table = read_ipc(bands)
     ref = split_base(split) | table["row"].to_numpy().astype(np.uint64)
-    groups = gather(received, "exact", EXACT, ["ref"])
-    followers = groups.filter(pc.not_equal(groups["ref"], groups["leader"]))["ref"].to_numpy()
-    sends = ~np.isin(ref, followers)
+    sends = ~np.isin(ref, _followers(received))
     hashes = table["bands"].combine_chunks()
     values = np.asarray(hashes.flatten()).reshape(len(ref), hashes.type.list_size)[sends]
     band = values.ravel()
     rows = pa.table([band, np.repeat(ref[sends], values.shape[1])], schema=BANDS)
     partition = top_bits(band, run.job.partitioning.exchange_partitions)
     write_parcels(out, "bands", BANDS, rows, partition)
+
+
+def _followers(received: Received) -> npt.NDArray[np.uint64]:
+    """Return the documents of a split for which an exact leader answers."""
+    groups = gather(received, "exact", EXACT, [])
+    followers: npt.NDArray[np.uint64] = groups.filter(
+        pc.not_equal(groups["ref"], groups["leader"])
+    )["ref"].to_numpy()
+    return followers
+
+
+def sample_split(
+    run: Run, split: Split, annotations: str, samples: str, received: Received, out: UnitOutputs
+) -> None:
+    """Send the sampled shingles of the documents of a split that stand for themselves or a group."""
+    table = read_ipc(samples)
+    row = table["row"].to_numpy()
+    ref = split_base(split) | row.astype(np.uint64)
+    table = table.append_column("ref", pa.array(ref))
+    table = table.filter(pa.array(~np.isin(ref, _followers(received)))).combine_chunks()
+    lists = table["shingles"].combine_chunks()
+    offsets = np.asarray(lists.offsets).astype(np.int64)
+    is_probe, probes = probe_mask(offsets - offsets[0])
+    sizes = np.diff(offsets)
+    tokens = read_ipc(annotations)["tokens"].to_numpy()[table["row"].to_numpy()]
+    shingles = np.asarray(lists.flatten())
+    columns = [
+        shingles,
+        np.repeat(table["ref"].to_numpy(), sizes),
+        np.repeat(tokens, sizes),
+        probes * is_probe,
+    ]
+    # All samples are below 2^64 / ONE_IN: their top bits say nothing, so they are spread again.
+    partition = top_bits(shingles * _SPREAD, run.job.partitioning.exchange_partitions)
+    write_parcels(out, "samples", SAMPLES, pa.table(columns, schema=SAMPLES), partition)
+
+
+def overlap_partition(received: Received, out: UnitOutputs) -> None:
+    """Pair the probes of one partition with the documents that have the same shingle."""
+    table = gather(received, "samples", SAMPLES, [])
+    columns = {name: table[name].to_numpy() for name in table.column_names}
+    probes = columns["probes"]
+    contained, container = pair_by_sample(
+        columns["shingle"], columns["ref"], columns["tokens"], probes > 0
+    )
+    ref = columns["ref"]
+    rows = pa.table([ref[contained], ref[container], probes[contained]], schema=PAIRS)
+    write_parcels(out, "pairs", PAIRS, rows, split_of(ref[contained]))
+
+
+def weigh_split(run: Run, received: Received, out: UnitOutputs) -> None:
+    """Tell the joiner which documents of a split may be contained in which others."""
+    table = gather(received, "pairs", PAIRS, [])
+    threshold = run.job.deduplication.near.containment or 1.0  # not run without one
+    contained, container, probes = (table[name].to_numpy() for name in PAIRS.names)
+    contained, container = proposed_pairs(contained, container, probes, threshold)
+    a, b = spanning_forest(contained, container)
+    write_parcels(out, "edges", EDGES, pa.table([a, b], schema=EDGES), np.zeros(len(a), np.int64))
 
 
 def connect_partition(received: Received, out: UnitOutputs) -> None:
@@ -162,7 +231,7 @@ def _texts_of(run: Run, split: Split, rows: npt.NDArray[np.int64]) -> Iterator[p
 
 
 def verify_partition(run: Run, received: Received, out: UnitOutputs) -> None:
-    """Decide by true Jaccard in one partition, and tell each split what became of its members.
+    """Decide by whole sets in one partition, and tell each split what became of its members.
 
     `stats` get the sizes of the components, for the cluster guard.
     """
@@ -173,15 +242,17 @@ def verify_partition(run: Run, received: Received, out: UnitOutputs) -> None:
         if name not in {"shingles", "followers"}
     }
     sets = table["shingles"].combine_chunks()
+    near = run.job.deduplication.near
     with out.timed("verify"):
-        verified = verify_clusters(
+        verified, bounded = verify_clusters(
             columns["cluster"],
             columns["ref"],
             [columns[name] for name in ("priority_hi", "priority_lo", "id_hi", "id_lo")],
             columns["eligible"],
             np.asarray(sets.offsets).astype(np.int64) - np.int64(sets.offsets[0].as_py()),
             np.asarray(sets.flatten()),
-            threshold=run.job.deduplication.near.threshold,
+            threshold=near.threshold,
+            containment_threshold=near.containment,
             denied=columns["denied"],
             remove_tainted=run.job.rights.optout_copies == "remove",
         )
@@ -191,6 +262,7 @@ def verify_partition(run: Run, received: Received, out: UnitOutputs) -> None:
     sizes = np.unique(survivors, return_counts=True)[1] if len(survivors) else np.zeros(0, int)
     out.stats["largest_clusters"] = sorted((int(size) for size in sizes), reverse=True)[:10]
     out.stats["candidates"] = len(columns["ref"])
+    out.stats["bounded"] = bounded
 
 
 def _answers(
@@ -223,9 +295,11 @@ def _answers(
             pa.array(columns["id_hi"][partner_at], mask=~has_partner),
             pa.array(columns["id_lo"][partner_at], mask=~has_partner),
             verified["jaccard"],
+            verified["containment"],
             pa.array(columns["id_hi"][denied_at], mask=~has_denied),
             pa.array(columns["id_lo"][denied_at], mask=~has_denied),
             verified["denied_jaccard"],
+            verified["denied_containment"],
         ],
         schema=NEAR,
     )
@@ -253,6 +327,7 @@ def _echo(leads: pa.Table, followers: pa.Array) -> pa.Table:
         "partner_hi": leads["cluster_hi"],
         "partner_lo": leads["cluster_lo"],
         "jaccard": pa.scalar(1.0, pa.float32()),
+        "containment": pa.scalar(1.0, pa.float32()),
     }
     columns = {name: pc.if_else(stays, value, leads[name]) for name, value in copy.items()}
     columns["ref"] = followers

@@ -16,12 +16,17 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..schemas.job import NearDuplicates
 from ..schemas.reasons import REASON_CODES, REASON_WORDS, ClusterRole, Reason
 from .policy import Verdict, judge
 from .rules import Bools, Rule, RuleFacts
 
 U64s = npt.NDArray[np.uint64]
 U8s = npt.NDArray[np.uint8]
+
+
+COPY_ROLES = (ClusterRole.EXACT_COPY, ClusterRole.NEAR_COPY, ClusterRole.CONTAINED_COPY)
+"""Roles of documents that are removed because of a witness."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +42,12 @@ class Relations:
         partner_ref: Witness as `doc_ref`, `[n]`; read only for copies.
         partner: Witness as doc_id, uint64 `[n, 2]`, likewise.
         jaccard: True Jaccard with the witness, float32 `[n]`, NaN without one.
+        containment: Share of its own shingles that the witness has, likewise.
         denied: Whether it copies an opted-out or taken-down document, bool `[n]`.
         denied_partner: That document, uint64 `[n, 2]`.
         denied_jaccard: True Jaccard with it, float32 `[n]`.
+        denied_containment: Share of its own shingles that it has, float32 `[n]`; NaN where the
+            Jaccard reaches its threshold.
     """
 
     ids: U64s
@@ -49,9 +57,11 @@ class Relations:
     partner_ref: U64s
     partner: U64s
     jaccard: npt.NDArray[np.float32]
+    containment: npt.NDArray[np.float32]
     denied: Bools
     denied_partner: U64s
     denied_jaccard: npt.NDArray[np.float32]
+    denied_containment: npt.NDArray[np.float32]
 
 
 def relate(annotations: pa.Table, base: np.uint64, exact: pa.Table, near: pa.Table) -> Relations:
@@ -76,9 +86,11 @@ def relate(annotations: pa.Table, base: np.uint64, exact: pa.Table, near: pa.Tab
         partner_ref=np.zeros(n, dtype=np.uint64),
         partner=np.zeros((n, 2), dtype=np.uint64),
         jaccard=np.full(n, np.nan, dtype=np.float32),
+        containment=np.full(n, np.nan, dtype=np.float32),
         denied=np.zeros(n, dtype=bool),
         denied_partner=np.zeros((n, 2), dtype=np.uint64),
         denied_jaccard=np.full(n, np.nan, dtype=np.float32),
+        denied_containment=np.full(n, np.nan, dtype=np.float32),
     )
     _lay_exact(relations, exact, (exact["ref"].to_numpy() - base).astype(np.int64))
     _lay_near(relations, near, (near["ref"].to_numpy() - base).astype(np.int64))
@@ -101,6 +113,7 @@ def _lay_exact(relations: Relations, exact: pa.Table, row: npt.NDArray[np.int64]
     relations.partner_ref[row] = exact["leader"].to_numpy()
     relations.partner[row] = _pair(exact, "leader_id")
     relations.jaccard[row[copies]] = 1.0
+    relations.containment[row[copies]] = 1.0
     denied = pc.is_valid(exact["denied_partner_hi"]).to_numpy()
     relations.denied[row] = denied
     relations.denied_partner[row] = _pair(exact, "denied_partner")
@@ -112,16 +125,18 @@ def _lay_near(relations: Relations, near: pa.Table, row: npt.NDArray[np.int64]) 
     relations.role[row] = role
     relations.near[row] = role != ClusterRole.EXACT_COPY
     relations.cluster[row] = _pair(near, "cluster")
-    copies = (role == ClusterRole.NEAR_COPY) | (role == ClusterRole.EXACT_COPY)
+    copies = np.isin(role, COPY_ROLES)
     relations.partner_ref[row] = pc.fill_null(near["partner"], 0).to_numpy()
     relations.partner[row] = _pair(near, "partner")
-    relations.jaccard[row] = near["jaccard"].to_numpy()
-    relations.jaccard[row[~copies]] = np.nan
+    for name, values in (("jaccard", relations.jaccard), ("containment", relations.containment)):
+        values[row] = near[name].to_numpy()
+        values[row[~copies]] = np.nan
     denied = pc.is_valid(near["denied_partner_hi"]).to_numpy()
     tainted = row[denied]
     relations.denied[tainted] = True
     relations.denied_partner[tainted] = _pair(near, "denied_partner")[denied]
     relations.denied_jaccard[tainted] = near["denied_jaccard"].to_numpy()[denied]
+    relations.denied_containment[tainted] = near["denied_containment"].to_numpy()[denied]
 
 
 @dataclass(frozen=True)
@@ -217,7 +232,7 @@ def resolve_outcomes(
     annotations: pa.Table,
     relations: Relations,
     fallen: Collection[int],
-    threshold: float,
+    near: NearDuplicates,
 ) -> Outcomes:
     """Decide every record of a split, as far as it can be decided without its final text.
 
@@ -228,7 +243,7 @@ def resolve_outcomes(
         relations: What the exact and near stages say of them.
         fallen: `doc_ref` of survivors elsewhere that had to be quarantined in the end: copies that
             named them as witness are quarantined too, since no witness is left.
-        threshold: Jaccard threshold, for the record.
+        near: Thresholds, for the record.
     """
     n = annotations.num_rows
     outcomes = Outcomes(np.zeros(n, dtype=np.uint8), np.full(n, -1, dtype=np.int16), [])
@@ -240,7 +255,7 @@ def resolve_outcomes(
     verdict = judge(rules, table)
     _add_verdict(outcomes, rules, verdict, clean)
     by_id = {facts.rule_id: facts for facts in late}
-    _add_relations(outcomes, by_id, relations, fallen, threshold)
+    _add_relations(outcomes, by_id, relations, fallen, near)
     return outcomes
 
 
@@ -261,34 +276,36 @@ def _add_relations(
     late: dict[str, RuleFacts],
     relations: Relations,
     fallen: Collection[int],
-    threshold: float,
+    near: NearDuplicates,
 ) -> None:
+    contained_at = np.float32(near.containment or np.nan)
     rows = np.flatnonzero(outcomes.kept & relations.denied)
+    share = relations.denied_containment[rows]
     outcomes.add(
         Fired(
             late["optout_dup"],
             rows,
-            score=relations.denied_jaccard[rows],
-            threshold=np.full(len(rows), threshold, dtype=np.float32),
+            score=np.where(np.isnan(share), relations.denied_jaccard[rows], share),
+            threshold=np.where(np.isnan(share), np.float32(near.threshold), contained_at),
             partner=relations.denied_partner[rows],
         )
     )
     # Copies of a denied document have no witness that is kept: nothing is said of them as copies.
     eligible = outcomes.kept
     orphaned = np.isin(relations.partner_ref, np.fromiter(fallen, dtype=np.uint64))
-    for name, role in (("dup_exact", ClusterRole.EXACT_COPY), ("dup_near", ClusterRole.NEAR_COPY)):
+    for name, role, scores, threshold in (
+        ("dup_exact", ClusterRole.EXACT_COPY, relations.jaccard, 1.0),
+        ("dup_near", ClusterRole.NEAR_COPY, relations.jaccard, near.threshold),
+        ("dup_contained", ClusterRole.CONTAINED_COPY, relations.containment, contained_at),
+    ):
         copies = eligible & (relations.role == role)
         rows = np.flatnonzero(copies & ~orphaned)
         outcomes.add(
             Fired(
                 late[name],
                 rows,
-                score=relations.jaccard[rows],
-                threshold=np.full(
-                    len(rows),
-                    1.0 if role == ClusterRole.EXACT_COPY else threshold,
-                    dtype=np.float32,
-                ),
+                score=scores[rows],
+                threshold=np.full(len(rows), threshold, dtype=np.float32),
                 partner=relations.partner[rows],
             )
         )

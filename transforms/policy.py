@@ -237,6 +237,14 @@ _DUP_NEAR = RuleFacts(
     "Broder 1997; LSH proposes, full shingle sets decide",
     Reason.DUP_NEAR,
 )
+_DUP_CONTAINED = RuleFacts(
+    "dup_contained",
+    "deduplication",
+    "containment",
+    "Removes documents whose shingles are nearly all in one surviving longer document.",
+    "Broder 1997; sampled shingles propose, full shingle sets decide",
+    Reason.DUP_CONTAINED,
+)
 
 
 def _list_facts(name: str, kind: ListKind) -> RuleFacts:
@@ -300,6 +308,11 @@ def late_rules_of(job: Job) -> tuple[RuleFacts, ...]:
         replace(_OPTOUT_DUP, action="remove" if job.rights.optout_copies == "remove" else "flag"),
         replace(_DUP_EXACT, mode=_mode(on=job.deduplication.exact)),
         replace(_DUP_NEAR, mode=_mode(on=near.enabled), parameters=similarity),
+        replace(
+            _DUP_CONTAINED,
+            mode=_mode(on=near.enabled and near.containment is not None),
+            parameters={"containment": near.containment, "shingle_size": near.shingle_size},
+        ),
         *late_pii_rules(job.personal_data),
     )
 

@@ -91,6 +91,11 @@ class Plan:
         return next(source for source in self.job.sources if source.name == name)
 
     @property
+    def samples(self) -> bool:
+        """Whether documents contained in others are looked for."""
+        return bool(self.bands) and self.job.deduplication.near.containment is not None
+
+    @property
     def whole_fingerprint(self) -> str:
         """Digest of everything that can change a release."""
         record = self.as_dict()
@@ -121,7 +126,7 @@ class Plan:
             [item for item in self.lists if item["list_id"] in job.rights.lists],
             job.rights.allow_licences,
             self.models,
-            [near.num_perm, near.shingle_size, near.seed, self.bands, self.rows],
+            [near.num_perm, near.shingle_size, near.seed, self.bands, self.rows, self.samples],
         )
 
 

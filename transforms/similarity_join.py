@@ -8,7 +8,8 @@ Wang, Lin and Yu, "Efficient similarity joins for near duplicate detection", WWW
 exact: two sets can only reach a threshold if their sizes allow it (length filter) and if they
 share one of their rarest shingles (prefix filter), at places that leave enough to share
 (positional filter). Rarest first is what keeps a hundred thousand documents with one footer in
-common near-linear: the footer comes last.
+common near-linear: the footer comes last. Where that is not enough, because very many members
+resemble each other just below the threshold, `MOST_COMPARED` bounds the work of each.
 """
 
 from __future__ import annotations
@@ -21,8 +22,16 @@ from numba import njit
 
 PROBE, INSERT = 1, 2
 NO_MATCH, NEAR, CONTAINED = 0, 1, 2
-NO_CONTAINMENT = 2.0
-"""Containment threshold that no pair reaches: only Jaccard similarity counts."""
+NEVER = 2.0
+"""Threshold that no pair reaches."""
+
+MOST_COMPARED = 1024
+"""Members that one member is compared with at most; those that share its rarest shingles come
+first, of these the latest. Without a bound, a hundred thousand texts that resemble each other just
+below the threshold are five thousand million comparisons."""
+
+MOST_LOOKED_UP = 16 * MOST_COMPARED
+"""Places in the index that one member looks at, at most, for the same reason."""
 
 _NEVER = 1 << 60
 # Rounding may make a bound one too high and so miss a pair; a bound a hair lower is still right.
@@ -66,7 +75,7 @@ def _needed(nx: int, ny: int, threshold: float, containment: float) -> int:
     needed = _NEVER
     if min(nx, ny) >= threshold * max(nx, ny) - _SLACK:
         needed = math.ceil(threshold / (1.0 + threshold) * (nx + ny) - _SLACK)
-    if containment < NO_CONTAINMENT:
+    if containment < NEVER:
         needed = min(needed, math.ceil(containment * nx - _SLACK))
     return max(needed, 1)
 
@@ -195,8 +204,12 @@ def _scan_indexed(
     partner: Any,
     jaccard: Any,
     contained: Any,
-) -> None:
-    """Do what `_scan_plain` does with an inverted index of the inserted members' prefixes."""
+) -> int:
+    """Do what `_scan_plain` does with an inverted index of the inserted members' prefixes.
+
+    Returns:
+        How many members reached a bound on comparisons.
+    """
     total, smallest, largest = 0, _NEVER, 0
     for x in range(first, last):
         n = end[x] - begin[x]
@@ -220,34 +233,35 @@ def _scan_indexed(
     for x in range(first, last):
         if mode[x] & INSERT:
             n = end[x] - begin[x]
-            room += n if containment < NO_CONTAINMENT else _prefix(n, smallest, threshold)
+            room += n if containment < NEVER else _prefix(n, smallest, threshold)
     # The postings of a slot are a linked list: head[slot], then following[posting], -1 at its end.
     head = np.full(1 << bits, -1, np.int32)
     following = np.empty(room, np.int32)
     posting_hash = np.empty(room, np.uint64)
     posting_row = np.empty(room, np.int32)
     posting_place = np.empty(room, np.int32)
-    used = 0
+    used, bounded = 0, 0
     seen = np.full(last - first, -1, np.int64)
     for x in range(first, last):
         n = end[x] - begin[x]
         if not mode[x] or n == 0:
             continue
-        near = _prefix(n, smallest, threshold)
-        probes, inserts = near if mode[x] & PROBE else 0, near if mode[x] & INSERT else 0
-        if containment < NO_CONTAINMENT:
-            if probes:
-                probes = max(probes, n - max(math.ceil(containment * n - _SLACK), 1) + 1)
-            if inserts:
-                inserts = n
+        probes = inserts = _prefix(n, smallest, threshold)
+        if containment < NEVER:
+            probes = max(probes, n - max(math.ceil(containment * n - _SLACK), 1) + 1)
+            inserts = n
+        probes = probes if mode[x] & PROBE else 0
+        inserts = inserts if mode[x] & INSERT else 0
         alone = _rarest_first(
             hashes[begin[x] : end[x]], max(probes, inserts), frequency, shift, shared
         )
+        compared, looked = 0, 0
         for i in range(alone, probes):
             value = shared[i - alone]
             p = head[np.int64(value >> shift)]
-            while p >= 0:
+            while p >= 0 and compared < MOST_COMPARED and looked < MOST_LOOKED_UP:
                 here, p = p, following[p]
+                looked += 1
                 y = first + posting_row[here]
                 if posting_hash[here] != value or seen[y - first] == x:
                     continue
@@ -256,6 +270,7 @@ def _scan_indexed(
                 # The first shingle they share: before it none, after it at most what is left.
                 reach = min(n - i, ny - posting_place[here])
                 if reach >= _needed(n, ny, threshold, containment):
+                    compared += 1
                     _improve(
                         x,
                         y,
@@ -269,6 +284,7 @@ def _scan_indexed(
                         jaccard,
                         contained,
                     )
+        bounded += compared == MOST_COMPARED or looked == MOST_LOOKED_UP
         if inserts and kind[x] == NO_MATCH:
             for i in range(alone, inserts):
                 value = shared[i - alone]
@@ -277,6 +293,7 @@ def _scan_indexed(
                 posting_place[used], following[used] = i, head[slot]
                 head[slot] = used
                 used += 1
+    return bounded
 
 
 @njit(cache=True, nogil=True)
@@ -298,24 +315,26 @@ def find_matches(
         begin: int64[m], where the row's set begins in `hashes`.
         end: int64[m], where it ends.
         hashes: uint64, each set ascending without repeats.
-        threshold: Jaccard similarity in (0, 1] of a `NEAR` match, which is preferred.
+        threshold: Jaccard similarity in (0, 1] of a `NEAR` match, which is preferred, or `NEVER`.
         containment: Share of the row's own set in (0, 1] of a `CONTAINED` match, or
-            `NO_CONTAINMENT`.
+            `NEVER`.
         index_from: Cluster size from which the index is used; changes speed only.
 
     Returns:
-        (kind uint8[m], partner int64[m], jaccard float64[m], contained float64[m]): the match with
-        the highest score of its kind, of equal ones the earliest row; partner -1 without a match.
+        (kind uint8[m], partner int64[m], jaccard float64[m], contained float64[m], bounded): the
+        match with the highest score of its kind, of equal ones the earliest row; partner -1 without
+        a match; and how many rows reached a bound on comparisons.
     """
     m = len(mode)
     kind = np.zeros(m, np.uint8)
     partner = np.full(m, -1, np.int64)
     jaccard = np.zeros(m, np.float64)
     contained = np.zeros(m, np.float64)
+    bounded = 0
     for k in range(len(starts) - 1):
         first, last = starts[k], starts[k + 1]
         if last - first >= index_from:
-            _scan_indexed(
+            bounded += _scan_indexed(
                 first,
                 last,
                 mode,
@@ -344,4 +363,4 @@ def find_matches(
                 jaccard,
                 contained,
             )
-    return kind, partner, jaccard, contained
+    return kind, partner, jaccard, contained, bounded

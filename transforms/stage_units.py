@@ -6,6 +6,9 @@
     group    (partition)  exact copies and final identifiers            -> exact, by split
     propose  (split)      band hashes of exact leaders                  -> bands, by band hash
     connect  (partition)  documents that share a band                   -> edges, to one
+    sample   (split)      sampled shingles of exact leaders             -> samples, by hash
+    overlap  (partition)  documents with a probe of another             -> pairs, by split
+    weigh    (split)      documents that may be contained in another    -> edges, to one
     join     (one)        connected components                          -> memberships, by split
     collect  (split)      shingle sets of candidates                    -> candidates, by component
     verify   (partition)  true Jaccard                                  -> near, by split
@@ -25,7 +28,16 @@ from .annotate import annotate_split
 from .exact import group_exact
 from .exchange import Received, gather, write_parcels
 from .finalize import finalize_split
-from .near import collect_split, connect_partition, join_forests, propose_split, verify_partition
+from .near import (
+    collect_split,
+    connect_partition,
+    join_forests,
+    overlap_partition,
+    propose_split,
+    sample_split,
+    verify_partition,
+    weigh_split,
+)
 from .refs import split_of
 from .run_state import Run
 from .screen import screen_split
@@ -37,6 +49,9 @@ STAGES = (
     "group",
     "propose",
     "connect",
+    "sample",
+    "overlap",
+    "weigh",
     "join",
     "collect",
     "verify",
@@ -116,6 +131,29 @@ def propose(run: Run, number: int, received: Received) -> str:
 def connect(run: Run, number: int, received: Received) -> str:
     """Reduce buckets to a forest; return its parcels."""
     return _run(run, "connect", number, partial(connect_partition, received)).path("edges")
+
+
+def sample(run: Run, number: int, received: Received) -> str:
+    """Send sampled shingles; return their parcels."""
+    compute = partial(
+        sample_split,
+        run,
+        run.plan.splits[number],
+        _path(run, "annotate", number, "annotations"),
+        _path(run, "annotate", number, "samples"),
+        received,
+    )
+    return _run(run, "sample", number, compute).path("samples")
+
+
+def overlap(run: Run, number: int, received: Received) -> str:
+    """Pair documents that share a probe; return the parcels of pairs."""
+    return _run(run, "overlap", number, partial(overlap_partition, received)).path("pairs")
+
+
+def weigh(run: Run, number: int, received: Received) -> str:
+    """Choose the pairs to verify; return their parcels."""
+    return _run(run, "weigh", number, partial(weigh_split, run, received)).path("edges")
 
 
 def join(run: Run, number: int, received: Received) -> str:

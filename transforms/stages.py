@@ -117,20 +117,27 @@ class FindNearCopies(beam.PTransform[Keyed, Keyed]):
 
     Args:
         ref: The run.
+        parts: Whether documents contained in others are looked for.
     """
 
     ref: RunRef
+    parts: bool
 
     def expand(self, exact: Keyed) -> Keyed:
         """Wire propose -> connect -> join -> collect -> verify, with an exchange between each."""
         ref, way = self.ref, self.ref.way
-        memberships = (
-            exact
-            | "GroupSplits" >> beam.GroupByKey()
+        leaders = exact | "GroupSplits" >> beam.GroupByKey()
+        edges = (
+            leaders
             | "Propose" >> beam.ParDo(_Received(ref, stage_units.propose)).with_output_types(str)
             | "ByBand" >> ExchangeBatches(way)
             | "GroupBands" >> beam.GroupByKey()
             | "Connect" >> beam.ParDo(_Received(ref, stage_units.connect)).with_output_types(str)
+        )
+        if self.parts:
+            edges = (edges, leaders | ProposeParts(ref)) | "AllEdges" >> beam.Flatten()
+        memberships = (
+            edges
             | "ToOne" >> ExchangeBatches(way)
             | "GroupForests" >> beam.GroupByKey()
             | "Join" >> beam.ParDo(_Received(ref, stage_units.join)).with_output_types(str)
@@ -145,6 +152,33 @@ class FindNearCopies(beam.PTransform[Keyed, Keyed]):
             | "GroupComponents" >> beam.GroupByKey()
             | "Verify" >> beam.ParDo(_Received(ref, stage_units.verify)).with_output_types(str)
             | "BySplit" >> ExchangeBatches(way)
+        )
+
+
+@dataclass
+class ProposeParts(beam.PTransform[Keyed, PCollection[str]]):
+    """Propose documents that may be contained in others.
+
+    Takes the answers of the exact stage, grouped by split; gives the parcels of edges.
+
+    Args:
+        ref: The run.
+    """
+
+    ref: RunRef
+
+    def expand(self, leaders: Keyed) -> PCollection[str]:
+        """Wire sample -> overlap -> weigh, with an exchange between each."""
+        ref, way = self.ref, self.ref.way
+        return (
+            leaders
+            | "Sample" >> beam.ParDo(_Received(ref, stage_units.sample)).with_output_types(str)
+            | "BySample" >> ExchangeBatches(way)
+            | "GroupSamples" >> beam.GroupByKey()
+            | "Overlap" >> beam.ParDo(_Received(ref, stage_units.overlap)).with_output_types(str)
+            | "PairsBySplit" >> ExchangeBatches(way)
+            | "GroupPairs" >> beam.GroupByKey()
+            | "Weigh" >> beam.ParDo(_Received(ref, stage_units.weigh)).with_output_types(str)
         )
 
 
@@ -206,10 +240,12 @@ class GovernCorpus(beam.PTransform[PCollection[int], PCollection[int]]):
     Args:
         ref: The run.
         near: Whether near-duplicates are looked for.
+        parts: Whether documents contained in others are, too.
     """
 
     ref: RunRef
     near: bool
+    parts: bool = False
 
     def expand(self, splits: PCollection[int]) -> PCollection[int]:
         """Wire the stages."""
@@ -218,6 +254,6 @@ class GovernCorpus(beam.PTransform[PCollection[int], PCollection[int]]):
         copies = annotated | "GroupExactCopies" >> GroupExactCopies(self.ref)
         answers = (every, copies) | "Exact" >> beam.Flatten()
         if self.near:
-            near = answers | "FindNearCopies" >> FindNearCopies(self.ref)
+            near = answers | "FindNearCopies" >> FindNearCopies(self.ref, self.parts)
             answers = (answers, near) | "ExactAndNear" >> beam.Flatten()
         return answers | "FinalizeSplits" >> FinalizeSplits(self.ref)
