@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -20,6 +21,7 @@ from muniment.transforms.pii.givennames import LIST, given_names
 from muniment.transforms.pii.lac import sentences
 
 KEY = bytes(range(32))
+detect_module = sys.modules["muniment.transforms.pii.detect"]
 
 
 class Finder:
@@ -108,6 +110,31 @@ def test_more_text_than_a_model_reads_is_a_cap_fault(
     result = detect(texts, pa.array(["en"] * 2), ner="all", key=KEY, models=models)
     assert result.faults.tolist() == [0, REASON_CODES[Reason.DETECTOR_CAP]]
     assert result.spans["row"].to_pylist() == [0]
+
+
+@pytest.mark.parametrize("scope", ["contact", "all"])
+def test_identifiers_found_before_are_not_searched_for_again(
+    scope: str, models: PiiModels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = pa.array(
+        [
+            "Zaphod <zaphod@example.com>, tel. +44 20 7946 0958",
+            "nothing",
+            None,
+            "Zaphod",
+            "Call 852-24218309-852-24259526 or Zaphod@8.8.8.8",
+        ]
+    )
+    langs = pa.array(["en"] * 5)
+    whole = detect(texts, langs, ner=scope, key=KEY, models=models).spans
+    staged = detect(texts, langs, ner="off", key=KEY).spans
+    searched: list[object] = []
+    monkeypatch.setattr(detect_module, "_search", lambda *found: searched.append(found))
+    again = detect(texts, langs, ner=scope, key=KEY, models=models, known=staged)
+    assert again.spans.equals(whole)
+    assert staged.num_rows >= 4
+    assert not searched
+    assert not again.faults.any()
 
 
 def test_placeholders_are_no_names(models: PiiModels) -> None:

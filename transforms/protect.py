@@ -66,6 +66,7 @@ def protect_texts(run: Run, texts: pa.Array, langs: pa.Array, staged: pa.Table) 
             key=run.pii_key,
             models=run.pii_models,
             custom=run.pii.custom,
+            known=staged,
         )
         spans, faults = found.spans, found.faults.copy()
     done = apply_policy(texts, spans, run.pii.policy)

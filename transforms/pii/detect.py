@@ -155,6 +155,7 @@ def detect(
     key: bytes,
     models: PiiModels | None = None,
     custom: Collection[Pattern] = (),
+    known: pa.Table | None = None,
 ) -> Detection:
     """Find personal data in texts, and report the documents that could not be judged.
 
@@ -167,6 +168,8 @@ def detect(
         key: The project's secret key, 32 bytes or more.
         models: NER models, needed unless `ner` is `off`.
         custom: The user's own patterns, made by `patterns.custom`.
+        known: What `detect` found in the same texts with `ner="off"` and the other arguments as
+            they are here, schema `spans.SPANS`; only names are looked for then. None to search.
 
     Returns:
         Spans and faults.
@@ -185,10 +188,39 @@ def detect(
     if len(langs) != rows:
         msg = f"langs: expected {rows} values, one per text, got {len(langs)}"
         raise ValueError(msg)
+    faults = np.zeros(rows, np.uint8)
+    if known is None:
+        per_row = _search(scanner, texts, data, offsets, faults)
+    else:
+        per_row = _known(known, scanner.priorities)
+    searched = {row: len(spans) for row, spans in per_row.items()} if known is not None else {}
+    unread = np.zeros(rows, np.bool_)
+    if recogniser is not None:
+        _add_names(recogniser, texts, langs, ner == "all", per_row, faults, unread)
+    for row in sorted(per_row):
+        # What was known was uncovered when it was found; names may cover more.
+        if not faults[row] and len(per_row[row]) > searched.get(row, 0):
+            try:
+                per_row[row] += _uncovered(scanner, texts[row].as_py(), per_row[row], wanted)
+            except DetectorCapError:
+                faults[row] = _CAP
+            except Exception:  # noqa: BLE001 (I12)
+                faults[row] = _ERROR
+    grades = {row.detector: row.grade for row in custom if row.grade is not None}
+    return Detection(_table(per_row, wanted, hasher, grades, texts), faults, unread)
+
+
+def _search(
+    scanner: Scanner,
+    texts: pa.Array,
+    data: npt.NDArray[np.uint8],
+    offsets: npt.NDArray[np.int64],
+    faults: npt.NDArray[np.uint8],
+) -> dict[int, list[Span]]:
+    """Return the hits of structured detectors by row; write into `faults` what went wrong."""
     flags = classify(data, offsets)
     valid = texts.is_valid().to_numpy(zero_copy_only=False) if texts.null_count else None
     memory = memoryview(data.data)
-    faults = np.zeros(rows, np.uint8)
     per_row: dict[int, list[Span]] = {}
     shadow, places = fold_all(data, offsets, flags)
     overridden = np.flatnonzero(flags & FLAG_BIDI).tolist()
@@ -216,19 +248,26 @@ def detect(
             continue
         if spans:
             per_row[row] = spans
-    unread = np.zeros(rows, np.bool_)
-    if recogniser is not None:
-        _add_names(recogniser, texts, langs, ner == "all", per_row, faults, unread)
-    for row in sorted(per_row):
-        if not faults[row]:
-            try:
-                per_row[row] += _uncovered(scanner, texts[row].as_py(), per_row[row], wanted)
-            except DetectorCapError:
-                faults[row] = _CAP
-            except Exception:  # noqa: BLE001 (I12)
-                faults[row] = _ERROR
-    grades = {row.detector: row.grade for row in custom if row.grade is not None}
-    return Detection(_table(per_row, wanted, hasher, grades, texts), faults, unread)
+    return per_row
+
+
+def _known(known: pa.Table, priorities: Mapping[str, int]) -> dict[int, list[Span]]:
+    """Return spans found before by row; they are named by their detectors' priorities."""
+    per_row: dict[int, list[Span]] = {}
+    for span in known.to_pylist():
+        per_row.setdefault(span["row"], []).append(
+            Span(
+                span["start"],
+                span["end"],
+                span["entity_type"],
+                span["detector"],
+                span["score"],
+                priorities.get(span["detector"], _JOIN_PRIORITY),
+                "",
+                span["value_hmac"],
+            )
+        )
+    return per_row
 
 
 def _uncovered(
@@ -358,7 +397,10 @@ def _table(
         pa.array([grade.value for grade in grades], pa.string()).dictionary_encode(),
         pa.array([span.score for span in kept], pa.float32()),
         pa.array([span.detector for span in kept], pa.string()).dictionary_encode(),
-        pa.array([hasher(span.entity, span.detector, span.value) for span in kept], pa.binary(16)),
+        pa.array(
+            [span.value_hmac or hasher(span.entity, span.detector, span.value) for span in kept],
+            pa.binary(16),
+        ),
     ]
     return pa.Table.from_arrays(columns, schema=SPANS)
 

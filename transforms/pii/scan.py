@@ -169,6 +169,9 @@ class Scanner:
     Args:
         patterns: Rows of the pattern tables, and the user's own.
 
+    Attributes:
+        priorities: Priority by detector; rows of one detector have the same.
+
     Raises:
         JobError: An expression is not RE2; the message names the detector.
     """
@@ -196,6 +199,7 @@ class Scanner:
             self._compiled.append(_Compiled(pattern, regexp, min(regexp.groups, 1), guarded, more))
         if problems:
             raise JobError(sorted(problems))
+        self.priorities = {row.detector: row.priority for row in patterns}
         # Rows of one expression (public and reserved addresses) share a gate.
         gates = list(dict.fromkeys(relaxed))
         self._rows = [[i for i, own in enumerate(relaxed) if own == gate] for gate in gates]

@@ -45,6 +45,7 @@ class Span(NamedTuple):
         score: Confidence in (0, 1].
         priority: Who names the union of overlapping hits.
         value: The value as the detector read it; never leaves the process.
+        value_hmac: Its keyed hash, where it was found before and only that is left; else empty.
     """
 
     start: int
@@ -54,6 +55,7 @@ class Span(NamedTuple):
     score: float
     priority: int
     value: str
+    value_hmac: bytes = b""
 
 
 def _strength(span: Span) -> tuple[int, int, int, str]:
