@@ -185,9 +185,11 @@ def run(
     help="Form of the answer.",
 )
 @click.option("--with-corpus", is_flag=True, help="Make the kept texts a view, `corpus`.")
+@click.option("--release", "release_id", metavar="ID", help="Another release than the current one.")
 def query(
     *,
     words: tuple[str, ...],
+    release_id: str | None,
     named: str | None,
     pairs: tuple[str, ...],
     listing: bool,
@@ -206,7 +208,7 @@ def query(
         click.echo(list_named())
         return
     folder, rest = _folder_and(words, 0 if named else 1, "SQL")
-    release = open_release(folder)
+    release = open_release(folder, snapshot=release_id)
     if named:
         run_named(release, named, _pairs(pairs), form)
         return

@@ -16,7 +16,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +29,16 @@ from ..schemas.errors import BooksError, IntegrityError, ReleaseError
 from ..schemas.fields import TableSpec
 from ..schemas.job_file import canonical_job
 from ..schemas.reasons import QUARANTINE_REASONS
+from ..schemas.tables_governance import REQUESTS
 from ..transforms.bands import s_curve
 from ..transforms.finalize import PRODUCT_TABLES
 from ..transforms.ledger import table_of
-from ..transforms.outcomes import READ_FAULT
-from ..transforms.policy import late_rules_of, policy_digest
+from ..transforms.outcomes import rules_in_force
+from ..transforms.policy import policy_digest
 from ..transforms.protect import publishable_name
 from ..transforms.rules import RuleFacts
 from ..transforms.run_state import Run
+from ..transforms.stage_units import exchange_counts
 from ..transforms.storage import (
     FileFacts,
     canonical_json,
@@ -48,7 +50,8 @@ from ..transforms.storage import (
 )
 from ..transforms.tokens import TOKENIZER
 from ..transforms.units import Marker
-from .release import FORMAT, open_release
+from .gates import check_gates, require_passed
+from .release import FORMAT, current_id, manifest_bytes, open_release, release_ids
 from .verify import verify
 
 _PUBLIC = 0o644
@@ -102,6 +105,7 @@ def commit_release(
     Raises:
         BooksError: Records in are not records out, or a file is not what it should be. Nothing
             becomes current.
+        GateError: The release is sound, but failed a gate; it stays, and does not become current.
     """
     snapshots = output / "snapshots"
     snapshots.mkdir(parents=True, exist_ok=True)
@@ -113,15 +117,16 @@ def commit_release(
     for marker in final:
         _link_parts(files, marker)
     totals = _totals(annotated, final)
-    rules = [READ_FAULT, *(rule.facts for rule in run.rules), *late_rules_of(run.job)]
+    rules = rules_in_force(run.rules, run.job)
     _write_small_tables(run, files, annotated, totals, rules, final)
-    manifest = canonical_json(_manifest(run, files, totals, rules))
+    manifest = _with_parent(_manifest(run, files, totals, rules), output)
     release_id = hashlib.sha256(manifest).hexdigest()[:16]
     write_bytes(staging / "MANIFEST.json", manifest, _PUBLIC)
     write_json(staging / "run.json", report, _PUBLIC)
     _open_permissions(staging)
     _publish(staging, output, release_id)
     _prove(output, release_id)
+    _pass_gates(output, release_id, report)
     write_bytes(output / "CURRENT", f"snapshots/{release_id}\n".encode(), _PUBLIC)
     return release_id, totals
 
@@ -169,12 +174,14 @@ def _write_small_tables(
     final: Sequence[Marker],
 ) -> None:
     plan, job = run.plan, run.job
-    files.write(tables.RUNS, _run_row(run, totals, rules), 1)
+    files.write(tables.RUNS, _run_row(run, files, totals, rules), 1)
     _write_rows(files, tables.INPUTS, _input_rows(run, annotated))
     _write_rows(files, tables.SOURCES, [_source_row(run, source.name) for source in job.sources])
-    _write_rows(files, tables.RULES, [_rule_row(rule) for rule in rules])
+    approval = _approval(run)
+    _write_rows(files, tables.RULES, [_rule_row(rule) | approval for rule in rules])
     matched = _added(marker.stats["list_matches"] for marker in final)
-    _write_rows(files, tables.LISTS, [_list_row(item, matched) for item in plan.lists])
+    _write_rows(files, tables.LISTS, [_list_row(run, item, matched) for item in plan.lists])
+    _write_rows(files, REQUESTS, _request_rows(run))
     models = [item | {"sha256": bytes.fromhex(item["sha256"])} for item in plan.models]
     _write_rows(files, tables.MODELS, models)
     _write_rows(files, tables.METRICS, _metrics(run))
@@ -185,7 +192,7 @@ def _write_rows(files: ReleaseFiles, spec: TableSpec, rows: Sequence[Mapping[str
     schema = spec.arrow()
     plain = {
         field.name: pa.array(
-            [row[field.name] for row in rows],
+            [row.get(field.name) if field.nullable else row[field.name] for row in rows],
             field.type.value_type if pa.types.is_dictionary(field.type) else field.type,
         )
         for field in schema
@@ -206,7 +213,9 @@ def _digest(parts: Iterable[str]) -> bytes:
     return hashlib.sha256("\n".join(parts).encode()).digest()
 
 
-def _run_row(run: Run, totals: Mapping[str, Any], rules: Sequence[RuleFacts]) -> dict[str, Any]:
+def _run_row(
+    run: Run, files: ReleaseFiles, totals: Mapping[str, Any], rules: Sequence[RuleFacts]
+) -> dict[str, Any]:
     plan, dedup = run.plan, run.job.deduplication
     documents, tokens = totals["documents"], totals["tokens"]
     return {
@@ -231,23 +240,26 @@ def _run_row(run: Run, totals: Mapping[str, Any], rules: Sequence[RuleFacts]) ->
         "tokens_out": tokens["out"],
         "bytes_in": totals["bytes_in"],
         "bytes_out": totals["bytes_out"],
+        "outputs_sha256": _digest(
+            item["sha256"] for item in files.listed if item["table"] == tables.CORPUS.name
+        ),
     }
 
 
 def _input_rows(run: Run, annotated: Sequence[Marker]) -> list[dict[str, Any]]:
     """Return what the reader counted of each file, all its splits together."""
-    counts = {item["input_number"]: [0, 0] for item in run.plan.inputs}
+    tallied = ("stream_bytes", "blank_bytes", "records")
+    counts = {item["input_number"]: dict.fromkeys(tallied, 0) for item in run.plan.inputs}
     for marker in annotated:
         count = counts[run.plan.input_number(run.plan.splits[marker.number])]
-        count[0] += marker.stats["stream_bytes"]
-        count[1] += marker.stats["records"]
+        for name in tallied:
+            count[name] += marker.stats[name]
     return [
         {
             **item,
             "path": publishable_name(run, item["path"]),
             "sha256": bytes.fromhex(item["sha256"]),
-            "stream_bytes": counts[item["input_number"]][0],
-            "records": counts[item["input_number"]][1],
+            **counts[item["input_number"]],
         }
         for item in run.plan.inputs
     ]
@@ -284,23 +296,56 @@ def _rule_row(rule: RuleFacts) -> dict[str, Any]:
     }
 
 
-def _list_row(item: Mapping[str, Any], matched: Mapping[str, int]) -> dict[str, Any]:
+def _approval(run: Run) -> dict[str, Any]:
+    """Return who approved the rules and when; None where nobody did."""
+    approval = run.job.approval
+    return {name: getattr(approval, name, None) for name in ("approved_by", "approved_on")}
+
+
+def _request_rows(run: Run) -> list[dict[str, Any]]:
+    """Return the requests that the lists of the job carry out."""
+    return [
+        {
+            "request_id": item.request.id,
+            "kind": item.request.kind.value,
+            "list_id": item.name,
+            "selector_kind": item.kind.value,
+            "legal_ref": item.request.legal_ref,
+            "received": item.request.received,
+            "verified": item.request.verified,
+            "due": item.request.last_day,
+            "closed": item.request.closed,
+        }
+        for item in run.job.lists
+        if item.request
+    ]
+
+
+def _list_row(run: Run, item: Mapping[str, Any], matched: Mapping[str, int]) -> dict[str, Any]:
+    requests = {declared.name: declared.request for declared in run.job.lists}
+    request = requests[item["list_id"]]
     return {
         **item,
         "sha256": bytes.fromhex(item["sha256"]),
         "retrieved": date.fromisoformat(item["retrieved"]) if item["retrieved"] else None,
         "canaries_passed": item["canaries"],
         "documents_matched": matched.get(item["list_id"], 0),
+        "request_id": request.id if request else None,
     }
 
 
 def _metrics(run: Run) -> list[dict[str, Any]]:
-    """Return the S-curve of the bands: the chance that a pair of some similarity is proposed."""
+    """Return what was sent between stages, and the chance that a pair of copies is proposed."""
+    rows = [
+        {"name": f"rows_{side}", "slice": place, "value": float(count), "unit": "rows"}
+        for place, *counts in exchange_counts(run)
+        for side, count in zip(("sent", "received"), counts, strict=True)
+    ]
     if not run.plan.bands:
-        return []
+        return rows
     points = np.round(np.arange(0.1, 1.01, 0.1), 1)
     chances = s_curve(run.plan.bands, run.plan.rows, points)
-    return [
+    return rows + [
         {
             "name": "dedup_proposed",
             "slice": f"jaccard={point:.1f}",
@@ -327,8 +372,30 @@ def _manifest(
         "rules": [_rule_row(rule) for rule in rules],
         "files": sorted(files.listed, key=lambda entry: entry["path"]),
         "totals": dict(totals),
-        "parent": None,
     }
+
+
+def _with_parent(manifest: Mapping[str, Any], output: Path) -> bytes:
+    """Return MANIFEST.json with the release that is current as its parent.
+
+    A run that gives the current release once more gives the same bytes: its parent stays.
+    """
+    current = current_id(output)
+    links = {release_id: _link_to(output, release_id) for release_id in release_ids(output)}
+    for parent in (None, *(links[name] for name in links if name != current)):
+        again = canonical_json({**manifest, "parent": parent})
+        if current is None or hashlib.sha256(again).hexdigest()[:16] == current:
+            return again
+    return canonical_json({**manifest, "parent": links.get(current or "")})
+
+
+def _link_to(output: Path, release_id: str) -> dict[str, str]:
+    """Return what a release says of the one before it."""
+    try:
+        raw = manifest_bytes(output, release_id)
+    except (IntegrityError, ReleaseError):
+        raw = b""
+    return {"release": release_id, "manifest_sha256": hashlib.sha256(raw).hexdigest()}
 
 
 def _open_permissions(folder: Path) -> None:
@@ -367,3 +434,16 @@ def _prove(output: Path, release_id: str) -> None:
         more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
         shown = "; ".join(faults[:3])
         raise BooksError(f"release {release_id} was not made current: {shown}{more}")
+
+
+def _pass_gates(output: Path, release_id: str, report: Mapping[str, Any]) -> None:
+    """Ask the gates, and write what they said beside the release.
+
+    Raises:
+        GateError: One failed.
+    """
+    release = open_release(output, snapshot=release_id)
+    results = check_gates(release, datetime.fromisoformat(report["finished"]).date())
+    gates = [result.as_dict() for result in results]
+    write_json(release.folder / "run.json", {**report, "gates": gates}, _PUBLIC)
+    require_passed(release, results)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Guards: what stops a finished run before it becomes a release.
+"""Guards: what stops a run before it starts, or a finished one before it becomes a release.
+
+Rules that somebody approved are known by their digest; a job with other rules is refused.
 
 A template shared by a whole source can make near-duplicate removal swallow it (one public
 pipeline kept 2 of 859,092 documents of a source). Verified removals make that rare, and these
@@ -10,9 +12,31 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ..schemas.errors import GateError
-from ..transforms.run_state import Plan
+from ..schemas.errors import GateError, JobError
+from ..transforms.outcomes import rules_in_force
+from ..transforms.policy import policy_digest
+from ..transforms.run_state import Plan, Run
 from ..transforms.units import Marker
+
+
+def policy_sha256(run: Run) -> str:
+    """Return the digest of the rules in force, which an approval names."""
+    return policy_digest(rules_in_force(run.rules, run.job))
+
+
+def check_approval(run: Run) -> None:
+    """Refuse to run under other rules than the approved ones.
+
+    Raises:
+        JobError: The job names an approval, of other rules.
+    """
+    digest, approval = policy_sha256(run), run.job.approval
+    if approval and approval.policy_sha256 != digest:
+        message = (
+            f"approval.policy_sha256: {approval.approved_by} approved rules "
+            f"{approval.policy_sha256[:16]}..., this job has {digest[:16]}...; have them approved"
+        )
+        raise JobError([message])
 
 
 def check_guards(plan: Plan, final: list[Marker], verified: list[Marker]) -> None:

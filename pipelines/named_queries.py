@@ -9,7 +9,9 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from functools import cached_property
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -19,7 +21,7 @@ from ..schemas.errors import QueryError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Value = str | int | float | bytes
+Value = str | int | float | bytes | date
 
 
 @dataclass(frozen=True)
@@ -28,9 +30,10 @@ class Arg:
 
     Args:
         name: Its name; `$name` in the SQL.
-        kind: What its text must be: `id` (32 hexadecimal digits), `count`, `number` or `word`.
+        kind: What its text must be: `id` (32 hexadecimal digits), `count`, `number`, `date` or
+            `word`.
         meaning: What it is, in a few words.
-        default: Its value where none is given; None makes it mandatory.
+        default: Its value where none is given, `today` for this day; None makes it mandatory.
     """
 
     name: str
@@ -50,6 +53,11 @@ class Arg:
             return int(text)
         if self.kind == "number" and re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
             return float(text)
+        if self.kind == "date":
+            try:
+                return datetime.now(UTC).date() if text == "today" else date.fromisoformat(text)
+            except ValueError:
+                pass
         if self.kind == "word":
             return text
         raise QueryError(f"--arg {self.name}: expected {_KINDS[self.kind]}, got {text!r}")
@@ -59,6 +67,7 @@ _KINDS = {
     "id": "32 hexadecimal digits",
     "count": "a whole number",
     "number": "a number such as 0.05",
+    "date": "a date such as 2026-01-31, or today",
     "word": "a word",
 }
 
@@ -72,18 +81,33 @@ class NamedQuery:
         question: The question, as a user would ask it.
         audience: Who asks: legal, compliance, engineer or researcher.
         args: Its arguments.
+        number: Its number among the questions that a release must answer, `Q01` to `Q32`.
+        gate: Condition that a row of the answer meets if it must stop a release; None for queries
+            that stop nothing.
+        compares: Whether it compares with an earlier release: the parent, or `--arg before=ID`.
     """
 
     name: str
     question: str
     audience: str
     args: tuple[Arg, ...] = ()
+    number: str = ""
+    gate: str | None = None
+    compares: bool = False
 
     @cached_property
     def sql(self) -> str:
         """Return the statement; `$name` stands for an argument."""
         place = resources.files(__package__).joinpath("queries", f"{self.name}.sql")
         return place.read_text(encoding="utf-8")
+
+    @property
+    def header(self) -> str:
+        """Return the comment that its file starts with: number, question, arguments."""
+        number = f"{self.number} " if self.number else ""
+        args = ", ".join(f"${arg.name} ({arg.meaning})" for arg in self.args) or "none"
+        words = f"{number}{self.name}: {self.question} Args: {args}."
+        return "".join(f"-- {line}\n" for line in textwrap.wrap(words, 96))
 
     def bind(self, given: Mapping[str, str]) -> dict[str, Value]:
         """Return the value of every argument, from texts and defaults.
@@ -107,90 +131,237 @@ class NamedQuery:
 
 _DOC_ID = Arg("doc_id", "id", "id of a document")
 _LIMIT = Arg("limit", "count", "most rows to show", "50")
+_DAY = Arg("asof", "date", "the day to judge from", "today")
+_REQUEST = Arg("request", "word", "request id, see table requests")
 
 NAMED_QUERIES: tuple[NamedQuery, ...] = (
     # What it is and whether it adds up
     NamedQuery("totals", "How large is the release?", "researcher"),
     NamedQuery("run", "With what was it made?", "engineer"),
-    NamedQuery("books", "Is every record read kept, removed or quarantined?", "engineer"),
+    NamedQuery(
+        "books",
+        "Does what was read add up, by record, byte and token?",
+        "engineer",
+        number="Q11",
+        gate="difference <> 0",
+    ),
     NamedQuery("inputs", "What became of each input file?", "engineer"),
     NamedQuery("corpus-files", "What is in each file of the corpus?", "engineer"),
     NamedQuery("metrics", "What else was counted?", "engineer"),
+    NamedQuery(
+        "energy",
+        "How much energy did it take (estimated from CPU time)?",
+        "compliance",
+        (
+            Arg("watts", "number", "power of one busy core", "12"),
+            Arg("pue", "number", "overhead of the data centre", "1.67"),
+            Arg("grams", "number", "g CO2e of a kWh", "475"),
+        ),
+        number="Q30",
+    ),
     # Where it comes from and on which basis
     NamedQuery("sources", "What is declared about each source?", "legal"),
     NamedQuery("by-source", "How much came from each source, and how much stayed?", "compliance"),
-    NamedQuery("public-datasets", "Which public data sets must be named (EU 2.1)?", "compliance"),
+    NamedQuery(
+        "public-datasets",
+        "Which public data sets must be named (EU 2.1)?",
+        "compliance",
+        number="Q10",
+    ),
     NamedQuery("domains", "Which domains gave most of the corpus?", "researcher", (_LIMIT,)),
     NamedQuery(
         "domain",
         "What came from this domain or host, and on which basis?",
         "legal",
         (Arg("domain", "word", "domain or host name"),),
+        number="Q02",
     ),
-    NamedQuery("eu-domains", "Which domains must be named (EU 2.3, top 10 %)?", "compliance"),
-    NamedQuery("eu-domains-sme", "Which domains must a small provider name?", "compliance"),
+    NamedQuery(
+        "eu-domains",
+        "Which domains must be named (EU 2.3, top 10 %)?",
+        "compliance",
+        number="Q08",
+    ),
+    NamedQuery(
+        "eu-domains-sme", "Which domains must a small provider name?", "compliance", number="Q09"
+    ),
     NamedQuery(
         "concentration",
         "Which domains hold more than this share of the corpus?",
         "researcher",
         (Arg("share", "number", "share of the tokens", "0.05"),),
+        number="Q28",
     ),
     NamedQuery("by-licence", "Under which licences is the corpus?", "legal"),
-    NamedQuery("unknown-licence", "Which sources hold documents without a known licence?", "legal"),
-    NamedQuery("rights", "How much do we not know about rights?", "compliance"),
+    NamedQuery(
+        "credits", "Who is credited for how many tokens, in which words?", "legal", number="Q07"
+    ),
+    NamedQuery(
+        "unknown-licence",
+        "Which sources hold documents without a known licence?",
+        "legal",
+        number="Q31",
+    ),
+    NamedQuery("rights", "How much do we not know about rights?", "compliance", number="Q17"),
     NamedQuery("unknowns", "Which share of the corpus is unknown in some respect?", "compliance"),
+    # Lists and requests
     NamedQuery("lists", "Which opt-out lists were used, and did their canaries pass?", "legal"),
+    NamedQuery(
+        "stale-lists",
+        "Which lists are too old, or missed a canary? (must be empty)",
+        "engineer",
+        (_DAY, Arg("days", "count", "most days since it was retrieved", "7")),
+        number="Q23",
+        gate="true",
+    ),
+    NamedQuery(
+        "request",
+        "Which documents does this request meet, and which of them were kept?",
+        "legal",
+        (_REQUEST,),
+        number="Q03",
+    ),
+    NamedQuery("overdue", "Which requests are overdue?", "compliance", (_DAY,), number="Q25"),
+    NamedQuery(
+        "request-leaks",
+        "What was kept that a request takes out? (must be empty)",
+        "compliance",
+        number="Q32",
+        gate="true",
+    ),
     # What is in it
     NamedQuery("by-language", "In which languages is it?", "researcher"),
     NamedQuery("by-year", "Of which years is it?", "researcher"),
-    NamedQuery("shares", "Which share has each language, licence, source, year?", "researcher"),
+    NamedQuery(
+        "shares",
+        "Which share has each language, licence, source, year?",
+        "researcher",
+        number="Q05",
+    ),
     # What was left out and why
-    NamedQuery("funnel", "How many documents does each rule leave?", "engineer"),
+    NamedQuery("funnel", "How many documents does each rule leave?", "engineer", number="Q13"),
     NamedQuery("reasons", "Why were documents removed or quarantined?", "compliance"),
-    NamedQuery("why", "Why was this document removed or kept?", "legal", (_DOC_ID,)),
+    NamedQuery("why", "Why was this document removed or kept?", "legal", (_DOC_ID,), number="Q01"),
     NamedQuery("rules", "Which rules were in force, on which basis?", "compliance"),
     NamedQuery(
         "rule-off",
         "What would come back without this rule?",
         "researcher",
         (Arg("rule", "word", "rule id, see `rules`"),),
+        number="Q14",
     ),
     NamedQuery(
         "near-threshold",
         "How many decisions were close?",
         "engineer",
         (Arg("margin", "number", "distance from the threshold", "0.02"),),
+        number="Q29",
     ),
-    NamedQuery("removal-by-language", "Do the rules remove more of a language?", "researcher"),
+    NamedQuery(
+        "removal-by-language",
+        "Do the rules remove more of a language?",
+        "researcher",
+        number="Q16",
+    ),
     NamedQuery("shadow", "What would the rules in shadow remove?", "engineer"),
     NamedQuery("quarantine", "What could not be judged?", "engineer"),
-    NamedQuery("unexplained", "Which decisions lack their reason? (must be empty)", "engineer"),
-    NamedQuery("leaks", "What was kept against a rule? (must be empty)", "compliance"),
+    NamedQuery(
+        "unexplained",
+        "Which decisions lack their reason? (must be empty)",
+        "engineer",
+        number="Q12",
+        gate="true",
+    ),
+    NamedQuery(
+        "leaks",
+        "What was kept against a rule? (must be empty)",
+        "compliance",
+        number="Q12",
+        gate="true",
+    ),
+    # Releases
+    NamedQuery(
+        "changes",
+        "What became of documents that fared otherwise before, and why?",
+        "engineer",
+        (_LIMIT,),
+        number="Q24",
+        compares=True,
+    ),
+    NamedQuery(
+        "chain",
+        "Is each release as it was when the next was made?",
+        "compliance",
+        number="Q26",
+        gate="in_line AND state = 'broken'",
+    ),
+    NamedQuery(
+        "unsigned",
+        "Which releases has none of the signers signed?",
+        "compliance",
+        number="Q27",
+        gate="is_this",
+    ),
+    NamedQuery("gates", "Which gates did the release meet?", "compliance"),
     # Duplicates
     NamedQuery("duplicates", "How many copies were found?", "researcher"),
     NamedQuery("duplicate-clusters", "Which clusters are largest?", "engineer", (_LIMIT,)),
     NamedQuery("duplicate-cluster", "Which documents are copies of this one?", "legal", (_DOC_ID,)),
-    NamedQuery("tainted", "What was kept that copies an opted-out document?", "legal"),
+    NamedQuery(
+        "tainted", "What was kept that copies an opted-out document?", "legal", number="Q04"
+    ),
     NamedQuery("s-curve", "How likely is a pair of some similarity to be found?", "researcher"),
     NamedQuery("jaccard", "How similar were the copies?", "researcher"),
     # Personal data and safety
-    NamedQuery("pii", "What personal data was found, and what is left?", "compliance"),
+    NamedQuery(
+        "pii", "What personal data was found, and what is left?", "compliance", number="Q22"
+    ),
     NamedQuery("pii-grades", "How grave is the personal data found?", "compliance"),
     NamedQuery("toxicity", "Which languages were scored for toxicity?", "researcher"),
-    NamedQuery("toxicity-sweep", "What would another toxicity threshold remove?", "researcher"),
+    NamedQuery(
+        "toxicity-sweep",
+        "What would another toxicity threshold remove?",
+        "researcher",
+        number="Q15",
+    ),
     NamedQuery("models", "Which models measured?", "engineer"),
+    # Review by people
+    NamedQuery(
+        "draw-sample",
+        "Which documents should a reviewer look at (stratified; save it in samples/)?",
+        "compliance",
+        (
+            Arg("purpose", "word", "content, residual_pii or another word"),
+            Arg("documents", "count", "size of the sample", "4000"),
+        ),
+    ),
+    NamedQuery(
+        "reviewed",
+        "Do the reviewed documents pass (GB/T 45652: 4000 of them, 96 % clean)?",
+        "compliance",
+        number="Q20",
+    ),
+    NamedQuery(
+        "residual",
+        "How much of a fault is left, from the samples?",
+        "researcher",
+        (Arg("label", "word", "the fault", "pii"),),
+        number="Q21",
+    ),
 )
 """Every named query, grouped as `muniment query --list` shows them."""
 
 
 def list_named() -> str:
-    """Return the list of named queries as text: name, question, arguments."""
+    """Return the list of named queries as text: name, question, number, arguments."""
     width = max(len(query.name) for query in NAMED_QUERIES)
     lines = []
     for query in NAMED_QUERIES:
-        args = " ".join(
+        args = [
             f"{arg.name}=..." if arg.default is None else f"[{arg.name}={arg.default}]"
             for arg in query.args
-        )
-        lines.append(f"{query.name:{width}}  {query.question} {args}".rstrip())
+        ]
+        args += ["[before=parent]"] if query.compares else []
+        words = [f"{query.name:{width}}  {query.number:3}  {query.question}", *args]
+        lines.append(" ".join(words))
     return "\n".join(lines) + "\n"

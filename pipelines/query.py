@@ -19,22 +19,32 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
 from typing import IO, TYPE_CHECKING, Any
 
 import duckdb
 
 from ..schemas.errors import IntegrityError, MunimentError, QueryError
 from ..schemas.tables import CORPUS, MANIFEST_TABLES, QUARANTINE
+from ..schemas.tables_governance import BESIDE, REQUEST_MATCHES
 from .answers import FORMATS, write_answer
+from .beside import side_tables
 from .named_queries import NAMED_QUERIES, NamedQuery
+from .release import open_release
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from .release import Release, ReleaseFile
 
-VIEWS = (*(spec.name for spec in MANIFEST_TABLES), QUARANTINE.name)
-"""Tables that every query sees; `corpus`, which holds the text, only on request."""
+TABLES = (*(spec.name for spec in MANIFEST_TABLES), QUARANTINE.name)
+"""Tables of a release that every query sees; `corpus`, which holds the text, only on request."""
+
+VIEWS = (*TABLES, REQUEST_MATCHES.name, *(spec.name for spec in BESIDE))
+"""Everything that every query sees: the tables, what is worked out, and what lies beside."""
+
+BEFORE = "before"
+"""Schema with the tables of an earlier release, where a query compares two."""
 
 TIMEOUT = 30.0
 """Seconds a user's query may take (reference: reliability rule 9)."""
@@ -53,6 +63,7 @@ def connect(
     with_corpus: bool = False,
     native: bool = False,
     memory: str = MEMORY,
+    before: Release | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """Open an in-memory database with one view for each table of a release, and lock it.
 
@@ -64,6 +75,7 @@ def connect(
             up a document ten times faster; only for SQL of our own, or where nothing can be
             written.
         memory: Memory limit of DuckDB.
+        before: An earlier release, whose tables become views `before.<table>`.
 
     Returns:
         A connection whose configuration can no longer be changed.
@@ -71,16 +83,26 @@ def connect(
     Raises:
         IntegrityError: A table has no file, or a file is not what the manifest says.
     """
-    names = (*VIEWS, CORPUS.name) if with_corpus else VIEWS
+    names = (*TABLES, CORPUS.name) if with_corpus else TABLES
     files = [item for name in names for item in _parts(release, name)]
     if verified:
         _prove(release, files)
+    views = {name: _paths(release, name) for name in names}
+    if before:
+        if verified:
+            _prove(before, [item for name in TABLES for item in _parts(before, name)])
+        views |= {f"{BEFORE}.{name}": _paths(before, name) for name in TABLES}
     connection = duckdb.connect(":memory:")
-    paths = {name: [str(path.absolute()) for path in release.parts(name)] for name in names}
-    every_path = [path for name in names for path in paths[name]]
+    if before:
+        connection.execute(f"CREATE SCHEMA {BEFORE}")
+    every_path = [path for paths in views.values() for path in paths]
     native = native and not any(_GLOB & set(path) for path in every_path)
-    for name in names:
-        _add_view(connection, name, paths[name], native=native)
+    for name, paths in views.items():
+        _add_view(connection, name, paths, native=native)
+    for name, table in side_tables(release).items():
+        connection.register(name, table)
+    place = resources.files(__package__).joinpath("views", f"{REQUEST_MATCHES.name}.sql")
+    connection.execute(f"CREATE VIEW {REQUEST_MATCHES.name} AS {place.read_text('utf-8')}")
     _lock(connection, memory, every_path if native else [])
     return connection
 
@@ -201,10 +223,25 @@ def run_named(
     """
     _check_format(fmt)
     query = find_named(name)
-    values = query.bind(args or {})
-    with connect(release, verified=verified, native=True) as connection:
+    given = dict(args or {})
+    before = _before(release, given.pop("before", None)) if query.compares else None
+    values = query.bind(given)
+    with connect(release, verified=verified, native=True, before=before) as connection:
         connection.execute(query.sql, values)
         write_answer(connection, fmt, out or sys.stdout.buffer)
+
+
+def _before(release: Release, release_id: str | None) -> Release:
+    """Return the release that a query compares with: the one named, or the parent.
+
+    Raises:
+        QueryError: There is none.
+    """
+    parent = release.manifest.get("parent") or {}
+    wanted = release_id or parent.get("release")
+    if not wanted:
+        raise QueryError("this release has none before it; name one with --arg before=ID")
+    return open_release(release.output, snapshot=wanted)
 
 
 def ask(
@@ -253,6 +290,10 @@ def _parts(release: Release, table: str) -> list[ReleaseFile]:
     return parts
 
 
+def _paths(release: Release, table: str) -> list[str]:
+    return [str(path.absolute()) for path in release.parts(table)]
+
+
 def _prove(release: Release, files: list[ReleaseFile]) -> None:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for item, damage in zip(files, pool.map(release.damage, files), strict=True):
@@ -269,7 +310,10 @@ def _add_view(
     else:
         import pyarrow.dataset  # noqa: PLC0415  (80 ms that a native connection saves)
 
-        connection.register(name, pyarrow.dataset.dataset(paths, format="parquet"))
+        plain = name.replace(".", "_")
+        connection.register(plain, pyarrow.dataset.dataset(paths, format="parquet"))
+        if plain != name:
+            connection.execute(f"CREATE VIEW {name} AS FROM {plain}")
 
 
 def _lock(connection: duckdb.DuckDBPyConnection, memory: str, allowed: list[str]) -> None:

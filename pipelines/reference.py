@@ -41,6 +41,13 @@ _EXAMPLES: dict[str, Any] = {
     "lists[].name": "optout-domains",
     "lists[].kind": "domain",
     "lists[].path": "lists/optout-domains.txt",
+    "lists[].request.id": "case-17",
+    "lists[].request.kind": "takedown",
+    "lists[].request.legal_ref": "GDPR Art. 17(1)",
+    "lists[].request.received": "2026-03-01",
+    "approval.approved_by": "legal",
+    "approval.approved_on": "2026-03-01",
+    "approval.policy_sha256": "0" * 64,
     "key_file": "key",
     "rights.lists": ["optout-domains"],
     "personal_data.recognisers[].name": "staff-number",
@@ -128,7 +135,7 @@ def _row(name: str, info: FieldInfo, model: type[BaseModel]) -> str:
         kind = "list of sections" if _is_list(info) else "section"
     if info.is_required():
         default = "mandatory"
-    elif inner is not None and not _is_list(info):
+    elif inner is not None and not _is_list(info) and info.default is not None:
         default = "see there"
     else:
         default = f"`{_value(_default(info))}`"
@@ -216,6 +223,10 @@ def _yaml(model: type[BaseModel], path: str, depth: int) -> Iterator[str]:
         place = f"{path}.{name}".removeprefix(".")
         if inner is None:
             yield f"{indent}{name}: {_value(_example(place, info))}"
+            continue
+        if info.default is None:
+            yield f"{indent}{name}: null"
+            yield from (f"{indent}# {line}" for line in [f"{name}:", *_yaml(inner, place, 1)])
             continue
         yield f"{indent}{name}:"
         if not _is_list(info):

@@ -157,7 +157,7 @@ def open_release(output_dir: str | Path, *, snapshot: str | None = None) -> Rele
     release_id = _current(output) if snapshot is None else snapshot
     if not _ID.fullmatch(release_id):
         raise ReleaseError(f"{output}: expected a release id of 16 hexadecimal digits")
-    raw = _read_manifest(output, release_id)
+    raw = manifest_bytes(output, release_id)
     found = hashlib.sha256(raw).hexdigest()[:16]
     if found != release_id:
         raise IntegrityError(
@@ -184,7 +184,29 @@ def _current(output: Path) -> str:
     return match[1].decode("ascii")
 
 
-def _read_manifest(output: Path, release_id: str) -> bytes:
+def current_id(output: Path) -> str | None:
+    """Return the release id that CURRENT names, or None where it names none."""
+    try:
+        return _current(output)
+    except (ReleaseError, IntegrityError):
+        return None
+
+
+def release_ids(output: Path) -> list[str]:
+    """Return the ids of all releases of an output folder, current or not, sorted."""
+    folder = output / "snapshots"
+    if not folder.is_dir():
+        return []
+    return sorted(path.name for path in folder.iterdir() if _ID.fullmatch(path.name))
+
+
+def manifest_bytes(output: Path, release_id: str) -> bytes:
+    """Return MANIFEST.json of a release as it lies there, proved by nothing yet.
+
+    Raises:
+        ReleaseError: There is no such release.
+        IntegrityError: It cannot be read, is too large, or is reached through a link.
+    """
     place = output / "snapshots" / release_id / "MANIFEST.json"
     for step in (place.parent.parent, place.parent, place):
         if step.is_symlink():

@@ -25,7 +25,7 @@ from ..transforms.stages import RunRef
 from ..transforms.storage import TEMPORARY_PREFIX, make_private_folder, write_json
 from ..transforms.units import Marker
 from .commit import commit_release
-from .guards import check_guards
+from .guards import check_approval, check_guards, policy_sha256
 from .launch import beam_options, exchange_way, run_graph
 from .local_workers import LocalWorkers
 from .plan import make_plan
@@ -54,6 +54,7 @@ def describe_plan(loaded: LoadedJob, output: Path, beam_arguments: Sequence[str]
         "exchange": exchange_way(plan, beam_arguments),
         "stages": _stages(plan),
         "rules": [rule.facts.rule_id for rule in run.rules],
+        "policy_sha256": policy_sha256(run),
         "inputs": list(plan.inputs),
         "splits": [
             {key: value for key, value in asdict(split).items() if key != "path"}
@@ -105,10 +106,11 @@ def run_job(
     with _locked(output):
         work = output / WORK_FOLDER
         plan = make_plan(loaded, work)
+        run = Run(plan)
+        check_approval(run)
         make_private_folder(work)
         _remove_torn_files(work)
         write_json(work / PLAN_FILE, plan.as_dict())
-        run = Run(plan)
         way = exchange_way(plan, beam_arguments)
         ref = RunRef(str(plan.work) + f"/{PLAN_FILE}", run.whole_fingerprint, way)
         with ProgressBar(plan, show=progress):

@@ -14,6 +14,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from .job_governance import Approval, Gates, Request
 from .job_model import JobModel, Name, Share
 from .personal_data import PersonalData, check_personal_data
 
@@ -114,6 +115,9 @@ class Source(JobModel):
     uri: str | None = Field(None, description="Where it was obtained. Public data sets, crawls.")
     version: str | None = Field(None, description="Version as published. Public data sets.")
     publisher: str | None = Field(None, description="Who publishes it. Public data sets.")
+    attribution: str | None = Field(
+        None, description="Line that credits its rightsholders, as their licence asks for it."
+    )
     crawler: str | None = Field(None, description="Name of the crawler. Crawls.")
     contract_ref: str | None = Field(
         None, description="Contract or permission. Licensed and private sources."
@@ -150,6 +154,9 @@ class ListFile(JobModel):
     licence: str = Field("unknown", description="Licence of the list itself.")
     retrieved: date | None = Field(None, description="Day it was retrieved.")
     force: bool = Field(False, description="Accept entries as broad as a public suffix.")
+    request: Request | None = Field(
+        None, description="The request that this list carries out; null for a general list."
+    )
 
 
 class Rights(JobModel):
@@ -300,6 +307,10 @@ class Job(JobModel):
     toxicity: Toxicity = Field(Toxicity(), description="Toxicity.")
     personal_data: PersonalData = Field(PersonalData(), description="Personal data.")
     deduplication: Deduplication = Field(Deduplication(), description="Duplicates.")
+    approval: Approval | None = Field(
+        None, description="Who approved the rules; null releases under rules nobody approved."
+    )
+    gates: Gates = Field(Gates(), description="What must hold before a release becomes current.")
     limits: Limits = Field(Limits(), description="Bounds on hostile or broken input.")
     on_bad_file: str = Field(
         "fail",
@@ -359,7 +370,23 @@ def check_job(job: Job) -> list[str]:
         if name not in known
     ]
     problems += check_personal_data(job.personal_data)
+    problems += _check_requests(job)
     return sorted(problems)
+
+
+def _check_requests(job: Job) -> list[str]:
+    asked = [(number, item) for number, item in enumerate(job.lists) if item.request]
+    problems = [
+        f"lists[{number}].request: the list must be applied, name it in rights.lists"
+        for number, item in asked
+        if item.name not in job.rights.lists
+    ]
+    names = [item.request.id for _, item in asked if item.request]
+    return problems + [
+        f"lists[{asked[place][0]}].request.id: {name!r} is used twice"
+        for place, name in enumerate(names)
+        if name in names[:place]
+    ]
 
 
 def _repeated(place: str, names: list[str]) -> list[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from .fields import ID, WORD, Field, TableSpec
+from .tables_governance import REQUESTS
 
 SCHEMA_VERSION = 1
 """Version of the tables below; a reader refuses a release with another one."""
@@ -61,6 +62,7 @@ RUNS = TableSpec(
             "bytes",
         ),
         Field("bytes_out", pa.int64(), "UTF-8 bytes of kept text.", "bytes"),
+        Field("outputs_sha256", pa.binary(32), "Digest over the digests of all corpus files."),
     ),
 )
 
@@ -81,6 +83,12 @@ INPUTS = TableSpec(
             "Decompressed bytes that the reader accounted for; of Parquet, UTF-8 bytes of its texts.",
             "bytes",
         ),
+        Field(
+            "blank_bytes",
+            pa.int64(),
+            "Those of them that belong to no record: blank lines, byte order mark.",
+            "bytes",
+        ),
         Field("records", pa.int64(), "Records the reader counted.", "records"),
     ),
 )
@@ -94,6 +102,13 @@ SOURCES = TableSpec(
         Field("uri", pa.string(), "Where it was obtained.", nullable=True),
         Field("version", pa.string(), "Version as published.", nullable=True),
         Field("publisher", pa.string(), "Who publishes it.", nullable=True),
+        Field(
+            "attribution",
+            pa.string(),
+            "Line that credits its rightsholders; null if none is declared.",
+            standard="CC BY 4.0, section 3(a)(1)",
+            nullable=True,
+        ),
         Field("crawler", pa.string(), "Crawler name.", standard="EU summary 2.3", nullable=True),
         Field("licence_default", pa.string(), "SPDX licence where a document has none."),
         Field("legal_basis", WORD, "Copyright basis of the use."),
@@ -329,6 +344,8 @@ RULES = TableSpec(
         Field("parameters", pa.string(), "Thresholds and settings as canonical JSON."),
         Field("meaning", pa.string(), "What it does, one sentence."),
         Field("basis", pa.string(), "Law, standard, paper or measurement behind it."),
+        Field("approved_by", pa.string(), "Who approved the rules; null = nobody.", nullable=True),
+        Field("approved_on", pa.date32(), "Day of the approval; null likewise.", nullable=True),
     ),
 )
 
@@ -346,6 +363,7 @@ LISTS = TableSpec(
         Field("canaries", pa.int32(), "Canaries in the list."),
         Field("canaries_passed", pa.int32(), "Canaries that behaved."),
         Field("documents_matched", pa.int64(), "Documents it matched.", "documents"),
+        Field("request_id", pa.string(), "Request it carries out; null if none.", nullable=True),
     ),
 )
 
@@ -369,6 +387,11 @@ METRICS = TableSpec(
         Field("slice", pa.string(), "Part of the data it speaks of; empty = all."),
         Field("value", pa.float64(), "Value.", "as the metric says"),
         Field("unit", WORD, "Unit."),
+        Field("k", pa.int64(), "Hits, of a share; null otherwise.", nullable=True),
+        Field("n", pa.int64(), "Cases, of a share; null otherwise.", nullable=True),
+        Field("low", pa.float64(), "Lower bound, 95 %; null for exact numbers.", nullable=True),
+        Field("high", pa.float64(), "Upper bound, 95 %; null likewise.", nullable=True),
+        Field("method", WORD, "How the bounds were made; null likewise.", nullable=True),
     ),
 )
 
@@ -424,6 +447,7 @@ MANIFEST_TABLES: tuple[TableSpec, ...] = (
     PII_STATS,
     RULES,
     LISTS,
+    REQUESTS,
     MODELS,
     METRICS,
 )

@@ -340,6 +340,7 @@ def _declarations(made: Tables) -> None:
         "uri": None,
         "version": None,
         "publisher": None,
+        "attribution": None,
         "crawler": None,
         "contract_ref": None,
         "consent_doc": None,
@@ -392,7 +393,8 @@ def _declarations(made: Tables) -> None:
             "codec": codec,
             "sha256": digest,
             "file_bytes": 500 * len(numbers),
-            "stream_bytes": RECORD_BYTES * len(numbers),
+            "stream_bytes": RECORD_BYTES * len(numbers) if kind == "jsonl" else 8000,
+            "blank_bytes": 0,
             "records": len(numbers),
         }
         for number, (source, path, kind, codec, numbers) in enumerate(INPUTS)
@@ -409,6 +411,8 @@ def _declarations(made: Tables) -> None:
             "parameters": "{}",
             "meaning": meaning,
             "basis": basis,
+            "approved_by": "legal",
+            "approved_on": date(2025, 11, 15),
         }
         for rule, stage, mode, action, meaning, basis in POLICY
     ]
@@ -424,6 +428,7 @@ def _declarations(made: Tables) -> None:
             "canaries": 2,
             "canaries_passed": 2,
             "documents_matched": 1,
+            "request_id": {"takedowns": "case-1", "optouts": "case-2"}.get(name),
         }
         for name, kind in (
             ("optouts", "domain"),
@@ -435,7 +440,45 @@ def _declarations(made: Tables) -> None:
         {"model": name, "version": "1", "sha256": digest, "licence": "MIT", "task": task}
         for name, task in (("lid.176", "language"), ("toxicity-en", "toxicity"))
     ]
-    made["metrics"].append({"name": "bands_capped", "slice": "", "value": 3.0, "unit": "buckets"})
+    made["requests"] += [
+        {
+            "request_id": request,
+            "kind": kind,
+            "list_id": list_id,
+            "selector_kind": selector,
+            "legal_ref": law,
+            "received": date(2025, 11, 1),
+            "verified": date(2025, 11, 2),
+            "due": date(2025, 12, 1),
+            "closed": closed,
+        }
+        for request, kind, list_id, selector, law, closed in (
+            ("case-1", "takedown", "takedowns", "content_hash", "GDPR Art. 17(1)", None),
+            (
+                "case-2",
+                "tdm_optout",
+                "optouts",
+                "domain",
+                "EU 2019/790 Art. 4(3)",
+                date(2025, 11, 9),
+            ),
+        )
+    ]
+    made["metrics"] += [
+        {"name": "bands_capped", "slice": "", "value": 3.0, "unit": "buckets"},
+        {
+            "name": "rows_sent",
+            "slice": "screen to group: identities",
+            "value": 28.0,
+            "unit": "rows",
+        },
+        {
+            "name": "rows_received",
+            "slice": "screen to group: identities",
+            "value": 28.0,
+            "unit": "rows",
+        },
+    ]
     documents = made["documents"]
     made["runs"].append(
         {
@@ -459,6 +502,7 @@ def _declarations(made: Tables) -> None:
             "tokens_out": sum(row["tokens_out"] for row in documents),
             "bytes_in": sum(row["stream_bytes"] for row in made["inputs"]),
             "bytes_out": sum(row["bytes_out"] for row in documents),
+            "outputs_sha256": digest,
         }
     )
 

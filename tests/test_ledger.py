@@ -132,6 +132,8 @@ def test_a_table_has_exactly_the_declared_columns_and_types() -> None:
         "parameters": "{}",
         "meaning": pa.array(["A.", "B."]),
         "basis": "b",
+        "approved_by": None,
+        "approved_on": None,
         "more": "is ignored",
     }
     table = table_of(RULES, columns, 2)

@@ -299,9 +299,8 @@ def test_a_damaged_file_is_named_before_any_row_is_read(tmp_path: Path) -> None:
 def test_every_view_is_a_table_of_the_schema(connection: duckdb.DuckDBPyConnection) -> None:
     for name in VIEWS:
         described = connection.execute(f"DESCRIBE {name}").fetchall()
-        declared = {spec.name: spec for spec in query.MANIFEST_TABLES} | {
-            "quarantine": query.QUARANTINE
-        }
+        specs = (*query.MANIFEST_TABLES, query.QUARANTINE, query.REQUEST_MATCHES, *query.BESIDE)
+        declared = {spec.name: spec for spec in specs}
         assert [row[0] for row in described] == [field.name for field in declared[name].fields]
 
 

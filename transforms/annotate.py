@@ -113,6 +113,7 @@ def annotate_split(run: Run, split: Split, out: UnitOutputs) -> None:
         records=tally.records,
         bytes_in=tally.bytes_total if is_stream else text_bytes,
         stream_bytes=tally.bytes_accounted if is_stream else text_bytes,
+        blank_bytes=tally.blank_bytes,
     )
     out.timings["read"][2] = out.stats["bytes_in"]
 

@@ -75,6 +75,7 @@ def write_parcels(
     metadata = {NAME_KEY: name.encode(), PARTITION_KEY: ",".join(map(str, keys)).encode()}
     tagged = schema.with_metadata(metadata)
     rows = table.take(pa.array(order)).combine_chunks()
+    outputs.stats["sent"] = {name: table.num_rows}
     outputs.write_ipc(
         name,
         tagged,
@@ -124,6 +125,25 @@ def gather(values: Received, name: str, schema: pa.Schema, sort_by: Sequence[str
     if not table.num_rows or not sort_by:
         return table.combine_chunks()
     return table.sort_by([(column, "ascending") for column in sort_by]).combine_chunks()
+
+
+def count_received(values: Received) -> dict[str, int]:
+    """Return the rows that arrived, by kind; the books compare them with the rows sent."""
+    counts: dict[str, int] = {}
+    places: dict[str, list[tuple[str, int]]] = {}
+    for value in values:
+        if isinstance(value, pa.RecordBatch):
+            name = value.schema.metadata[NAME_KEY].decode()
+            counts[name] = counts.get(name, 0) + value.num_rows
+        else:
+            places.setdefault(value[1], []).append((value[0], value[2]))
+    for path, parcels in places.items():
+        if path:
+            sizes = [batch.num_rows for batch in read_ipc_batches(path, [n for _, n in parcels])]
+            for (name, _), rows in zip(parcels, sizes, strict=True):
+                counts[name] = counts.get(name, 0) + rows
+    counts.pop("", None)  # what only announces a partition
+    return counts
 
 
 def _locate(path: str) -> Iterator[tuple[int, tuple[str, str, int]]]:

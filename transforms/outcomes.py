@@ -16,9 +16,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..schemas.job import NearDuplicates
+from ..schemas.job import Job, NearDuplicates
 from ..schemas.reasons import REASON_CODES, REASON_WORDS, ClusterRole, Reason
-from .policy import Verdict, judge
+from .policy import Verdict, judge, late_rules_of
 from .rules import Bools, Rule, RuleFacts
 
 U64s = npt.NDArray[np.uint64]
@@ -224,6 +224,11 @@ READ_FAULT = RuleFacts(
     action="quarantine",
 )
 """The rule behind faults found while reading and measuring; each record has its own reason."""
+
+
+def rules_in_force(rules: tuple[Rule, ...], job: Job) -> list[RuleFacts]:
+    """Return the facts of every rule of a job, in the order in which they decide."""
+    return [READ_FAULT, *(rule.facts for rule in rules), *late_rules_of(job)]
 
 
 def resolve_outcomes(

@@ -26,7 +26,7 @@ from functools import partial
 from ..schemas.staged import EXACT, IDENTITIES
 from .annotate import annotate_split
 from .exact import group_exact
-from .exchange import Received, gather, write_parcels
+from .exchange import Received, count_received, gather, write_parcels
 from .finalize import finalize_split
 from .near import (
     collect_split,
@@ -60,6 +60,22 @@ STAGES = (
 )
 """Stage names in order."""
 
+EXCHANGES = (
+    ("identities", ("screen",), "group"),
+    ("exact", ("group",), "propose"),
+    ("exact", ("group",), "sample"),
+    ("exact", ("group",), "collect"),
+    ("exact", ("group",), "finalize"),
+    ("bands", ("propose",), "connect"),
+    ("samples", ("sample",), "overlap"),
+    ("pairs", ("overlap",), "weigh"),
+    ("edges", ("connect", "weigh"), "join"),
+    ("memberships", ("join",), "collect"),
+    ("candidates", ("collect",), "verify"),
+    ("near", ("verify",), "finalize"),
+)
+"""Kind of row, the stages that send it, and a stage that takes every row of it."""
+
 
 def finished(run: Run, stage: str) -> list[Marker]:
     """Return the markers of a stage that are of this run, by number.
@@ -73,6 +89,26 @@ def finished(run: Run, stage: str) -> list[Marker]:
     ]
 
 
+def exchange_counts(run: Run) -> list[tuple[str, int, int]]:
+    """Return what was sent and what arrived between the stages of a finished run.
+
+    An engine that loses or repeats a row would change a release without a word; so both sides
+    count, each for itself.
+
+    Returns:
+        `senders to receiver: kind`, rows sent, rows received.
+    """
+    counts = []
+    for kind, senders, receiver in EXCHANGES:
+        sending = [marker for stage in senders for marker in finished(run, stage)]
+        receiving = finished(run, receiver)
+        if sending and receiving:
+            sent = sum(marker.stats["sent"][kind] for marker in sending)
+            received = sum(marker.stats["received"].get(kind, 0) for marker in receiving)
+            counts.append((f"{' and '.join(senders)} to {receiver}: {kind}", sent, received))
+    return counts
+
+
 def _fingerprint_of(run: Run, marker: Marker) -> str:
     """Return the fingerprint that the unit of a marker has in this run."""
     if marker.stage == "annotate":
@@ -82,9 +118,22 @@ def _fingerprint_of(run: Run, marker: Marker) -> str:
     return fingerprint(run.whole_fingerprint, marker.stage, *extra)
 
 
-def _run(run: Run, stage: str, number: int, compute: Compute, *extra: object) -> Marker:
+def _run(
+    run: Run,
+    stage: str,
+    number: int,
+    compute: Compute,
+    *extra: object,
+    received: Received = (),
+) -> Marker:
+    """Run a unit; its marker says how many rows of each kind arrived."""
+
+    def counted(out: UnitOutputs) -> None:
+        out.stats["received"] = count_received(received)
+        compute(out)
+
     digest = fingerprint(run.whole_fingerprint, stage, *extra)
-    return run.workspace.run_unit(stage, number, digest, compute)
+    return run.workspace.run_unit(stage, number, digest, counted)
 
 
 def _path(run: Run, stage: str, number: int, output: str) -> str:
@@ -107,7 +156,8 @@ def screen(run: Run, number: int) -> str:
 
 def group(run: Run, number: int, received: Received) -> str:
     """Resolve exact groups; return the parcels of answers."""
-    return _run(run, "group", number, partial(_group, run, received)).path("exact")
+    compute = partial(_group, run, received)
+    return _run(run, "group", number, compute, received=received).path("exact")
 
 
 def _group(run: Run, received: Received, out: UnitOutputs) -> None:
@@ -125,12 +175,13 @@ def propose(run: Run, number: int, received: Received) -> str:
     """Send band hashes; return their parcels."""
     bands = _path(run, "annotate", number, "bands")
     compute = partial(propose_split, run, run.plan.splits[number], bands, received)
-    return _run(run, "propose", number, compute).path("bands")
+    return _run(run, "propose", number, compute, received=received).path("bands")
 
 
 def connect(run: Run, number: int, received: Received) -> str:
     """Reduce buckets to a forest; return its parcels."""
-    return _run(run, "connect", number, partial(connect_partition, received)).path("edges")
+    compute = partial(connect_partition, received)
+    return _run(run, "connect", number, compute, received=received).path("edges")
 
 
 def sample(run: Run, number: int, received: Received) -> str:
@@ -143,22 +194,25 @@ def sample(run: Run, number: int, received: Received) -> str:
         _path(run, "annotate", number, "samples"),
         received,
     )
-    return _run(run, "sample", number, compute).path("samples")
+    return _run(run, "sample", number, compute, received=received).path("samples")
 
 
 def overlap(run: Run, number: int, received: Received) -> str:
     """Pair documents that share a probe; return the parcels of pairs."""
-    return _run(run, "overlap", number, partial(overlap_partition, received)).path("pairs")
+    compute = partial(overlap_partition, received)
+    return _run(run, "overlap", number, compute, received=received).path("pairs")
 
 
 def weigh(run: Run, number: int, received: Received) -> str:
     """Choose the pairs to verify; return their parcels."""
-    return _run(run, "weigh", number, partial(weigh_split, run, received)).path("edges")
+    compute = partial(weigh_split, run, received)
+    return _run(run, "weigh", number, compute, received=received).path("edges")
 
 
 def join(run: Run, number: int, received: Received) -> str:
     """Join forests to components; return the parcels of memberships."""
-    return _run(run, "join", number, partial(join_forests, received)).path("memberships")
+    compute = partial(join_forests, received)
+    return _run(run, "join", number, compute, received=received).path("memberships")
 
 
 def collect(run: Run, number: int, received: Received) -> str:
@@ -171,12 +225,13 @@ def collect(run: Run, number: int, received: Received) -> str:
         _path(run, "screen", number, "screened"),
         received,
     )
-    return _run(run, "collect", number, compute).path("candidates")
+    return _run(run, "collect", number, compute, received=received).path("candidates")
 
 
 def verify(run: Run, number: int, received: Received) -> str:
     """Decide near-duplicates; return the parcels of answers."""
-    return _run(run, "verify", number, partial(verify_partition, run, received)).path("near")
+    compute = partial(verify_partition, run, received)
+    return _run(run, "verify", number, compute, received=received).path("near")
 
 
 def finalize(run: Run, number: int, received: Received) -> Marker:
@@ -201,4 +256,4 @@ def _finalize(
         received,
         fallen,
     )
-    return _run(run, stage, number, compute, sorted(fallen))
+    return _run(run, stage, number, compute, sorted(fallen), received=received)

@@ -1,3 +1,4 @@
+-- by-language: In which languages is it? Args: none.
 SELECT
     lang,
     count(*) AS documents_in,

@@ -1,3 +1,4 @@
+-- by-licence: Under which licences is the corpus? Args: none.
 SELECT
     licence,
     count(*) AS documents_kept,

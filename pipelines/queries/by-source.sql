@@ -1,3 +1,4 @@
+-- by-source: How much came from each source, and how much stayed? Args: none.
 SELECT
     d.source_id,
     s.kind,

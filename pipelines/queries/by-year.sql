@@ -1,3 +1,4 @@
+-- by-year: Of which years is it? Args: none.
 SELECT
     year(published) AS year,
     count(*) AS documents_kept,

@@ -1,3 +1,5 @@
+-- Q28 concentration: Which domains hold more than this share of the corpus? Args: $share (share of
+-- the tokens).
 SELECT
     domain,
     count(*) AS documents_kept,

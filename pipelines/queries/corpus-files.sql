@@ -1,3 +1,4 @@
+-- corpus-files: What is in each file of the corpus? Args: none.
 SELECT
     out_file,
     count(*) AS documents,

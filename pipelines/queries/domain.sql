@@ -1,3 +1,5 @@
+-- Q02 domain: What came from this domain or host, and on which basis? Args: $domain (domain or
+-- host name).
 SELECT
     d.source_id,
     s.legal_basis,

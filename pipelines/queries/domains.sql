@@ -1,3 +1,4 @@
+-- domains: Which domains gave most of the corpus? Args: $limit (most rows to show).
 SELECT
     domain,
     count(*) AS documents_in,

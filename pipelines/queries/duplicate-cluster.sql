@@ -1,3 +1,4 @@
+-- duplicate-cluster: Which documents are copies of this one? Args: $doc_id (id of a document).
 SELECT
     u.doc_id,
     u.role,

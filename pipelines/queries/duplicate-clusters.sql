@@ -1,3 +1,4 @@
+-- duplicate-clusters: Which clusters are largest? Args: $limit (most rows to show).
 SELECT
     u.cluster_id,
     count(*) AS members,

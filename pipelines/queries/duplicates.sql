@@ -1,3 +1,4 @@
+-- duplicates: How many copies were found? Args: none.
 SELECT
     u.role,
     u.method,

@@ -1,3 +1,4 @@
+-- Q09 eu-domains-sme: Which domains must a small provider name? Args: none.
 -- EU public summary 2.3, small providers: the top 5 % or 1000 domains, whichever is lower.
 WITH scraped AS (
     SELECT

@@ -1,3 +1,4 @@
+-- Q08 eu-domains: Which domains must be named (EU 2.3, top 10 %)? Args: none.
 -- EU public summary 2.3: the top tenth of the domains by size scraped, so tokens_in decides.
 WITH scraped AS (
     SELECT

@@ -1,3 +1,4 @@
+-- Q13 funnel: How many documents does each rule leave? Args: none.
 -- Rules stand in the order of the policy; a document leaves at its terminal rule.
 WITH policy AS (
     SELECT rule_id, version, stage, action, meaning, row_number() OVER () AS place FROM rules

@@ -1,3 +1,4 @@
+-- inputs: What became of each input file? Args: none.
 SELECT
     i.input_number,
     i.source_id,

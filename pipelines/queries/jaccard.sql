@@ -1,3 +1,4 @@
+-- jaccard: How similar were the copies? Args: none.
 SELECT
     floor(jaccard * 20) / 20 AS jaccard_from,
     count(*) AS documents

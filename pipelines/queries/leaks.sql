@@ -1,3 +1,4 @@
+-- Q12 leaks: What was kept against a rule? (must be empty) Args: none.
 -- Empty when no kept document was hit by a rule that was to remove it.
 SELECT
     d.doc_id,

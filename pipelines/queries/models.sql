@@ -1,1 +1,2 @@
+-- models: Which models measured? Args: none.
 SELECT * FROM models

@@ -1,3 +1,4 @@
+-- Q29 near-threshold: How many decisions were close? Args: $margin (distance from the threshold).
 SELECT
     rule_id,
     mode,

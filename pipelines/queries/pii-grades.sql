@@ -1,3 +1,4 @@
+-- pii-grades: How grave is the personal data found? Args: none.
 SELECT
     coalesce(pii_grade, 'none') AS grade,
     count(*) AS documents_in,

@@ -1,3 +1,4 @@
+-- Q22 pii: What personal data was found, and what is left? Args: none.
 SELECT
     p.entity_type,
     p.grade,

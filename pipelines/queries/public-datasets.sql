@@ -1,3 +1,4 @@
+-- Q10 public-datasets: Which public data sets must be named (EU 2.1)? Args: none.
 -- EU public summary 2.1: public data sets with more than 3 % of what all of them gave.
 SELECT
     source_id,

@@ -1,3 +1,4 @@
+-- quarantine: What could not be judged? Args: none.
 SELECT
     reason,
     stage,

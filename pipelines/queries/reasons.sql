@@ -1,3 +1,4 @@
+-- reasons: Why were documents removed or quarantined? Args: none.
 SELECT
     outcome,
     reason,

@@ -1,3 +1,4 @@
+-- Q16 removal-by-language: Do the rules remove more of a language? Args: none.
 WITH counted AS (
     SELECT
         lang,

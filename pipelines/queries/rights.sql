@@ -1,3 +1,4 @@
+-- Q17 rights: How much do we not know about rights? Args: none.
 SELECT
     rights_observability,
     rights_state,

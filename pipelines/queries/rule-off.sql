@@ -1,3 +1,4 @@
+-- Q14 rule-off: What would come back without this rule? Args: $rule (rule id, see `rules`).
 SELECT
     d.source_id,
     d.lang,

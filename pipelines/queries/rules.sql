@@ -1,1 +1,2 @@
+-- rules: Which rules were in force, on which basis? Args: none.
 SELECT * FROM rules

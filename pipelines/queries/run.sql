@@ -1,1 +1,2 @@
+-- run: With what was it made? Args: none.
 SELECT * FROM runs

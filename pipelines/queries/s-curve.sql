@@ -1,3 +1,4 @@
+-- s-curve: How likely is a pair of some similarity to be found? Args: none.
 -- Chance that two documents of this similarity share at least one band: 1 - (1 - j^rows)^bands.
 SELECT
     j / 20.0 AS jaccard,

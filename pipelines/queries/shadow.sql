@@ -1,3 +1,4 @@
+-- shadow: What would the rules in shadow remove? Args: none.
 -- Rules in shadow never act; `only_here` would leave if the rule were enforced.
 SELECT
     x.rule_id,

@@ -1,3 +1,4 @@
+-- Q05 shares: Which share has each language, licence, source, year? Args: none.
 -- Grouping sets, not a cube with a window over it: that would count every document many times.
 SELECT
     CASE

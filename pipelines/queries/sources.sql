@@ -1,1 +1,2 @@
+-- sources: What is declared about each source? Args: none.
 SELECT * FROM sources ORDER BY rank, source_id

@@ -1,3 +1,4 @@
+-- totals: How large is the release? Args: none.
 SELECT
     documents_in,
     documents_kept,

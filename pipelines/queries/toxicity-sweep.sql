@@ -1,3 +1,4 @@
+-- Q15 toxicity-sweep: What would another toxicity threshold remove? Args: none.
 SELECT
     t / 20.0 AS threshold,
     count(*) FILTER (toxicity >= t / 20.0) AS documents,

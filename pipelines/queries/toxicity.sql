@@ -1,3 +1,4 @@
+-- toxicity: Which languages were scored for toxicity? Args: none.
 SELECT
     lang,
     count(*) AS documents_in,

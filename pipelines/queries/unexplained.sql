@@ -1,3 +1,4 @@
+-- Q12 unexplained: Which decisions lack their reason? (must be empty) Args: none.
 -- Empty when every removed or quarantined record has exactly one terminal decision, kept none.
 SELECT
     d.doc_id,

@@ -1,3 +1,4 @@
+-- Q31 unknown-licence: Which sources hold documents without a known licence? Args: none.
 SELECT
     source_id,
     count(*) AS documents_kept,

@@ -1,3 +1,4 @@
+-- unknowns: Which share of the corpus is unknown in some respect? Args: none.
 -- One row; every share is of the tokens in the corpus.
 WITH kept AS (SELECT * FROM documents WHERE outcome = 'kept')
 SELECT

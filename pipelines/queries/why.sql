@@ -1,3 +1,4 @@
+-- Q01 why: Why was this document removed or kept? Args: $doc_id (id of a document).
 SELECT
     d.seq,
     d.stage,
@@ -11,7 +12,9 @@ SELECT
     d.threshold,
     d.list_id,
     l.version AS list_version,
+    l.sha256 AS list_sha256,
     d.list_entry,
+    l.request_id,
     d.partner_id,
     d.n_spans,
     r.meaning,

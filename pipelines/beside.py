@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Facts beside a release, as tables: other releases, signatures, times, gates, reviews.
+
+    <output>/snapshots/<id>/MANIFEST.json, run.json    releases, stages, gates
+    <output>/attestations/<id>/*.json                  attestations: DSSE envelopes
+    <output>/samples/*.csv                             samples: what reviewers found
+
+No digest covers these files, so a file of the first two kinds that cannot be read gives nulls or
+no row; a sample that cannot be read is an error, because a reviewer must mend it.
+
+Source of the envelope: DSSE v1 (secure-systems-lab/dsse, protocol.md), in-toto Statement v1.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import csv
+import hashlib
+import json
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from ..schemas import tables_governance as beside
+from ..schemas.errors import IntegrityError, QueryError, ReleaseError
+from .release import current_id, manifest_bytes, release_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ..schemas.fields import TableSpec
+    from .release import Release
+
+ATTESTATIONS_FOLDER = "attestations"
+SAMPLES_FOLDER = "samples"
+
+_ENVELOPE_LIMIT = 1 << 20
+
+
+def side_tables(release: Release) -> dict[str, pa.Table]:
+    """Return the tables of `schemas.tables_governance.BESIDE` for a release, by name.
+
+    Raises:
+        QueryError: A file of reviewed samples is malformed.
+    """
+    report = _json_file(release.folder / "run.json")
+    rows: tuple[tuple[TableSpec, list[dict[str, Any]]], ...] = (
+        (beside.RELEASES, list(_releases(release))),
+        (beside.ATTESTATIONS, list(_attestations(release))),
+        (beside.STAGES, _stages(report)),
+        (beside.GATES, _gates(report)),
+        (beside.SAMPLES, list(_samples(release.output))),
+    )
+    return {spec.name: pa.Table.from_pylist(found, spec.arrow()) for spec, found in rows}
+
+
+def _json_file(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _releases(release: Release) -> Iterator[dict[str, Any]]:
+    current = current_id(release.output)
+    for release_id in release_ids(release.output):
+        try:
+            raw = manifest_bytes(release.output, release_id)
+        except (IntegrityError, ReleaseError):
+            raw = b""
+        sha256 = hashlib.sha256(raw).hexdigest()
+        content: Any = {}
+        if sha256.startswith(release_id):
+            content = json.loads(raw)
+        parent = content.get("parent") or {}
+        totals = content.get("totals", {})
+        report = _json_file(release.output / "snapshots" / release_id / "run.json")
+        yield {
+            "release_id": release_id,
+            "manifest_sha256": sha256,
+            "parent_id": parent.get("release"),
+            "parent_sha256": parent.get("manifest_sha256"),
+            "is_current": release_id == current,
+            "is_this": release_id == release.id,
+            "finished": _time(report.get("finished")),
+            "documents_kept": totals.get("documents", {}).get("kept"),
+            "tokens_out": totals.get("tokens", {}).get("out"),
+        }
+
+
+def _time(text: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+
+
+def _attestations(release: Release) -> Iterator[dict[str, Any]]:
+    gates = release.manifest.get("job", {}).get("gates") or {}
+    signers = [str(signer) for signer in gates.get("signers", ())]
+    folder = release.output / ATTESTATIONS_FOLDER
+    for release_id in release_ids(release.output):
+        for path in sorted((folder / release_id).glob("*.json")):
+            if path.is_symlink() or not path.is_file() or path.stat().st_size > _ENVELOPE_LIMIT:
+                continue
+            envelope = _json_file(path)
+            payload = _base64(envelope.get("payload"))
+            statement = _statement(payload)
+            for subject in statement.get("subject", ()):
+                yield {
+                    "release_id": release_id,
+                    "subject_sha256": str(subject.get("digest", {}).get("sha256", "")),
+                    "predicate_type": str(statement.get("predicateType", "")),
+                    "signer": _signer(envelope, payload, signers),
+                    "file": f"{ATTESTATIONS_FOLDER}/{release_id}/{path.name}",
+                }
+
+
+def _base64(text: object) -> bytes:
+    try:
+        return base64.b64decode(str(text), validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def _statement(payload: bytes) -> dict[str, Any]:
+    """Return an in-toto statement whose subjects are objects with digests, or nothing."""
+    try:
+        value = json.loads(payload)
+        sound = all(isinstance(subject["digest"], dict) for subject in value["subject"])
+    except (ValueError, RecursionError, TypeError, KeyError):
+        return {}
+    return value if sound else {}
+
+
+def pre_authentication(payload_type: str, payload: bytes) -> bytes:
+    """Return the bytes that a DSSE signature signs.
+
+    >>> pre_authentication("t", b"abc")
+    b'DSSEv1 1 t 3 abc'
+    """
+    kind = payload_type.encode()
+    return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
+
+
+def _signer(envelope: dict[str, Any], payload: bytes, signers: list[str]) -> str | None:
+    """Return the first of some public keys that verifies a signature of the envelope."""
+    signatures = envelope.get("signatures")
+    if not signers or not isinstance(signatures, list):
+        return None
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415  (slow, rarely needed)
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415
+        Ed25519PublicKey,
+    )
+
+    signed = pre_authentication(str(envelope.get("payloadType")), payload)
+    for signer in signers:
+        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(signer))
+        for signature in signatures:
+            given = _base64(signature.get("sig")) if isinstance(signature, dict) else b""
+            try:
+                key.verify(given, signed)
+            except InvalidSignature:
+                continue
+            return signer
+    return None
+
+
+def _stages(report: dict[str, Any]) -> list[dict[str, Any]]:
+    stages = report.get("stages")
+    if not isinstance(stages, dict):
+        return []
+    return [
+        {
+            "stage": name,
+            "seconds": float(entry.get("seconds", 0)),
+            "cpu_seconds": float(entry.get("cpu_seconds", 0)),
+            "bytes": int(entry.get("bytes", 0)),
+        }
+        for name, entry in stages.items()
+        if isinstance(entry, dict)
+    ]
+
+
+def _gates(report: dict[str, Any]) -> list[dict[str, Any]]:
+    gates = report.get("gates")
+    names = beside.GATES.arrow().names
+    if not isinstance(gates, list):
+        return []
+    return [{name: entry[name] for name in names} for entry in gates if set(names) <= set(entry)]
+
+
+def _samples(output: Path) -> Iterator[dict[str, Any]]:
+    names = beside.SAMPLES.arrow().names
+    for path in sorted((output / SAMPLES_FOLDER).glob("*.csv")):
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream)
+            if reader.fieldnames is None or set(names) - set(reader.fieldnames):
+                raise QueryError(f"{path}: expected the columns {', '.join(names)}")
+            for line, row in enumerate(reader, start=2):
+                try:
+                    yield _sample(row)
+                except (ValueError, KeyError, TypeError, AttributeError):
+                    raise QueryError(
+                        f"{path}, line {line}: expected an id of 32 hexadecimal digits, a chance "
+                        "in (0, 1], a whole number of items and an ISO date"
+                    ) from None
+
+
+def _sample(row: dict[str, str]) -> dict[str, Any]:
+    doc_id, inclusion = bytes.fromhex(row["doc_id"]), float(row["inclusion"])
+    items = int(row["items"]) if row["items"] else None
+    if len(doc_id) != 16 or not 0 < inclusion <= 1 or (items is not None and items < 0):
+        raise ValueError
+    return {
+        "release_id": row["release_id"],
+        "doc_id": doc_id,
+        "purpose": row["purpose"],
+        "stratum": row["stratum"],
+        "inclusion": inclusion,
+        "reviewer": row["reviewer"] or None,
+        "label": row["label"].strip().lower() or None,
+        "items": items,
+        "labelled": date.fromisoformat(row["labelled"]) if row["labelled"] else None,
+    }

@@ -1,0 +1,2 @@
+-- gates: Which gates did the release meet? Args: none.
+SELECT * FROM gates
