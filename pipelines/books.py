@@ -306,6 +306,25 @@ _WITNESSED = (
         """,
     ),
     Check(
+        "address-version",
+        _DUPLICATES,
+        "expected another document of the same address that was not removed for its address",
+        """
+        SELECT d.doc_id FROM documents AS d
+        LEFT JOIN duplicates AS u ON u.doc_id = d.doc_id
+        LEFT JOIN documents AS k ON k.doc_id = u.partner_id
+        WHERE d.reason = 'dup_url' AND NOT coalesce(
+            k.doc_id <> d.doc_id AND k.url_hash = d.url_hash AND (
+                k.outcome = 'kept'
+                OR k.reason IN ('dup_exact', 'dup_near', 'dup_contained', 'optout_dup')
+                OR k.outcome = 'quarantined'
+            ),
+            false
+        )
+        ORDER BY d.doc_id
+        """,
+    ),
+    Check(
         "duplicate-score",
         _DUPLICATES,
         "expected a true Jaccard, or containment, at or above the threshold",
@@ -327,7 +346,7 @@ _WITNESSED = (
         SELECT d.doc_id FROM documents AS d
         JOIN decisions AS x ON x.doc_id = d.doc_id AND x.terminal
         LEFT JOIN duplicates AS u ON u.doc_id = d.doc_id
-        WHERE d.reason IN ('dup_exact', 'dup_near', 'dup_contained')
+        WHERE d.reason IN ('dup_url', 'dup_exact', 'dup_near', 'dup_contained')
             AND x.partner_id IS DISTINCT FROM u.partner_id
         ORDER BY d.doc_id
         """,

@@ -40,7 +40,7 @@ def check_approval(run: Run) -> None:
 
 
 def check_guards(plan: Plan, final: list[Marker], verified: list[Marker]) -> None:
-    """Stop a run whose near-duplicate removal looks like an accident.
+    """Stop a run whose removal of duplicates looks like an accident.
 
     Args:
         plan: The plan.
@@ -73,6 +73,6 @@ def check_guards(plan: Plan, final: list[Marker], verified: list[Marker]) -> Non
         problems.append(f"a cluster holds {sizes[0]} documents (more than {allowed})")
     if problems:
         raise GateError(
-            f"near-duplicates: {'; '.join(problems)}; largest clusters: {sizes}. Nothing was "
+            f"duplicates: {'; '.join(problems)}; largest clusters: {sizes}. Nothing was "
             "released. Raise the bound, or set deduplication.override_guards to a reason."
         )

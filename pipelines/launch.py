@@ -127,7 +127,8 @@ def _run(pipeline: beam.Pipeline, plan: Plan, ref: RunRef) -> None:
     _ = (
         pipeline
         | "Splits" >> beam.Create(splits)
-        | "GovernCorpus" >> GovernCorpus(ref, near=near, parts=plan.samples)
+        | "GovernCorpus"
+        >> GovernCorpus(ref, near=near, parts=plan.samples, addresses=plan.addresses)
     )
     pipeline.run().wait_until_finish()
 

@@ -72,6 +72,8 @@ def _stages(plan: Plan) -> list[str]:
     absent: set[str] = set()
     if not plan.bands:
         absent |= {"propose", "connect", "join", "collect", "verify"}
+    if not plan.addresses:
+        absent |= {"elect", "identify", "introduce"}
     if not plan.samples:
         absent |= {"sample", "overlap", "weigh"}
     return [stage for stage in STAGES if stage not in absent]

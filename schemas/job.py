@@ -225,14 +225,28 @@ class NearDuplicates(JobModel):
     )
 
 
-class Deduplication(JobModel):
-    """Exact and near duplicates."""
+class AddressCopies(StrEnum):
+    """Which of the documents of one address stays."""
 
+    OFF = "off"
+    FIRST = "first"
+    NEWEST = "newest"
+
+
+class Deduplication(JobModel):
+    """Exact and near duplicates, and versions of one address."""
+
+    url: AddressCopies = Field(
+        AddressCopies.OFF,
+        description="Of documents with the same canonical address keep one: the `first` by "
+        "declared priority (rights, licence, source rank, length, date), or the `newest` by date.",
+    )
     exact: bool = Field(True, description="Remove exact copies (after normalising white space).")
     near: NearDuplicates = Field(NearDuplicates(), description="Near-duplicates.")
     max_source_loss: Share = Field(
         0.5,
-        description="Stop before the release if near-duplicates remove more of a source than this.",
+        description="Stop before the release if near-duplicates, parts of other documents and "
+        "copies of one address are more of a source than this.",
     )
     max_cluster: int = Field(
         1000, ge=2, description="Stop before the release if a near-duplicate cluster is larger."

@@ -36,6 +36,7 @@ class Reason(StrEnum):
     DUP_EXACT = "dup_exact"
     DUP_NEAR = "dup_near"
     DUP_CONTAINED = "dup_contained"
+    DUP_URL = "dup_url"
     OPTOUT_DUP = "optout_dup"
     # quarantined: the record could not be judged; it is never kept (fail closed)
     JSON_SYNTAX = "json_syntax"
@@ -107,3 +108,4 @@ class ClusterRole(IntEnum):
     CONTEXT = 4
     """Removed or quarantined for another reason; never a witness for a removal."""
     CONTAINED_COPY = 5
+    ADDRESS_COPY = 6

@@ -79,6 +79,34 @@ IDENTITIES = pa.schema(
 )
 """What a document sends to the exact stage: who it is, and how good a representative."""
 
+ADDRESSES = pa.schema(
+    [
+        required("url_hi", U64),
+        required("url_lo", U64),
+        required("ref", U64),
+        required("id_hi", U64),
+        required("id_lo", U64),
+        required("priority_hi", U64),
+        required("priority_lo", U64),
+        required("published", pa.int32()),
+        required("eligible", pa.bool_()),
+    ]
+)
+"""A document at an address; `published` in days since 1970, the least int32 where unknown."""
+
+VERSIONS = pa.schema([required("ref", U64), required("stays", U64)])
+"""A document, and the other one with the same address that stays."""
+
+SAME_ADDRESS = pa.schema(
+    [
+        required("ref", U64),
+        required("partner", U64),
+        required("partner_hi", U64),
+        required("partner_lo", U64),
+    ]
+)
+"""The same, with the final identifier of the one that stays."""
+
 EXACT = pa.schema(
     [
         required("ref", U64),

@@ -270,12 +270,14 @@ DUPLICATES = TableSpec(
         Field(
             "role",
             WORD,
-            "survivor, exact_copy, near_copy, contained_copy, or context (decided elsewhere).",
+            "survivor, exact_copy, near_copy, contained_copy, address_copy, or context (decided "
+            "elsewhere).",
         ),
         Field(
             "partner_id",
             ID,
-            "Surviving member it was compared with; null for survivors.",
+            "Surviving member it was compared with; for copies of an address, the version that was "
+            "chosen, which may be a copy of another page itself; null for survivors.",
             nullable=True,
         ),
         Field(
@@ -295,7 +297,8 @@ DUPLICATES = TableSpec(
         Field(
             "method",
             WORD,
-            "exact (equal text), minhash (true Jaccard), or containment (share of shingles).",
+            "exact (equal text), minhash (true Jaccard), containment (share of shingles), or url "
+            "(same address).",
         ),
         Field("tainted", pa.bool_(), "Whether it copies an opted-out or taken-down document."),
     ),

@@ -51,8 +51,15 @@ def govern(run: Run, way: str = "files", seed: int = 0) -> list[Marker]:
 
     for number in splits:
         stage_units.annotate(run, number)
-    texts = exchanged((stage_units.screen(run, number) for number in splits), way, seed)
-    exact = exchanged(each(stage_units.group, texts), way, seed)
+    screened = [stage_units.screen(run, number) for number in splits]
+    versions: dict[int, list[Any]] = {}
+    if run.plan.addresses:
+        versions = exchanged(each(stage_units.elect, exchanged(screened, way, seed)), way, seed)
+        screened = each(stage_units.identify, by_split(versions))
+    exact = exchanged(each(stage_units.group, exchanged(screened, way, seed)), way, seed)
+    named: dict[int, list[Any]] = {}
+    if run.plan.addresses:
+        named = exchanged(each(stage_units.introduce, by_split(exact, versions)), way, seed)
     bands = exchanged(each(stage_units.propose, by_split(exact)), way, seed)
     edges = each(stage_units.connect, bands)
     if run.plan.samples:
@@ -63,7 +70,7 @@ def govern(run: Run, way: str = "files", seed: int = 0) -> list[Marker]:
     members = exchanged(each(stage_units.join, forests), way, seed)
     candidates = exchanged(each(stage_units.collect, by_split(exact, members)), way, seed)
     near = exchanged(each(stage_units.verify, candidates), way, seed)
-    answers = by_split(exact, near)
+    answers = by_split(exact, near, named)
     final = {number: stage_units.finalize(run, number, answers[number]) for number in splits}
     fallen = {ref for marker in final.values() for ref in marker.stats["fallen"]}
     for number in splits:

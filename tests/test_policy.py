@@ -358,6 +358,7 @@ def test_late_rules_follow_the_job() -> None:
     on = {facts.rule_id: facts for facts in late_rules_of(job())}
     assert list(on) == [
         "optout_dup",
+        "dup_url",
         "dup_exact",
         "dup_near",
         "dup_contained",
@@ -366,8 +367,11 @@ def test_late_rules_follow_the_job() -> None:
         "redact",
     ]
     assert on["optout_dup"].action == "remove"
-    assert {name for name in on if on[name].mode != "enforce"} == {"dup_contained"}
-    parts = {"deduplication": {"near": {"containment": 0.9}}}
+    assert {name for name in on if on[name].mode != "enforce"} == {
+        "dup_contained",
+        "dup_url",
+    }
+    parts = {"deduplication": {"near": {"containment": 0.9}, "url": "newest"}}
     assert {facts.mode for facts in late_rules_of(job(**parts))} == {"enforce"}
     off = {
         facts.rule_id: facts

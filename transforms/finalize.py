@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from ..schemas import tables
 from ..schemas.job import CorpusFormat
 from ..schemas.reasons import REASON_CODES, Reason
-from ..schemas.staged import EXACT, NEAR
+from ..schemas.staged import EXACT, NEAR, SAME_ADDRESS
 from . import ledger
 from .corpus_json import write_jsonl
 from .exchange import Received, gather
@@ -95,7 +95,10 @@ def finalize_split(
     table = read_ipc(annotations)
     base = split_base(split)
     exact, near = gather(received, "exact", EXACT, ["ref"]), gather(received, "near", NEAR, ["ref"])
-    relations = relate(table, base, exact, near)
+    same_address = None
+    if run.plan.addresses:
+        same_address = gather(received, "same_address", SAME_ADDRESS, ["ref"])
+    relations = relate(table, base, exact, near, same_address)
     late = late_rules_of(run.job)
     thresholds = run.job.deduplication.near
     outcomes = resolve_outcomes(run.rules, late, table, relations, fallen, thresholds)
@@ -137,7 +140,9 @@ def finalize_split(
         bytes_out=int(kept.bytes.sum()),
         reasons=outcomes.counts(),
         list_matches=outcomes.list_matches(),
-        near_removed=outcomes.decided_by("dup_near") + outcomes.decided_by("dup_contained"),
+        near_removed=sum(
+            outcomes.decided_by(rule) for rule in ("dup_near", "dup_contained", "dup_url")
+        ),
         fallen=(kept.fallen + int(base)).tolist(),
         settled_for=sorted(fallen),
     )
@@ -147,7 +152,8 @@ def witnesses(received: Received) -> set[int]:
     """Return the `doc_ref` of every witness that the copies of a split name."""
     named = gather(received, "near", NEAR, [])["partner"].drop_null().to_numpy()
     leaders = gather(received, "exact", EXACT, [])["leader"].to_numpy()
-    return set(np.union1d(named, leaders).tolist())
+    versions = gather(received, "same_address", SAME_ADDRESS, [])["partner"].to_numpy()
+    return set(np.concatenate([named, leaders, versions]).tolist())
 
 
 def _keep(

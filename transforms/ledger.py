@@ -26,7 +26,9 @@ from .outcomes import COPY_ROLES, Fired, Outcomes, Relations
 from .policy import NO_ENTRY
 
 _OUTCOME_WORDS = pa.array(["kept", "removed", "quarantined"])
-_ROLE_WORDS = pa.array([None, "survivor", "exact_copy", "near_copy", "context", "contained_copy"])
+_ROLE_WORDS = pa.array(
+    [None, "survivor", "exact_copy", "near_copy", "context", "contained_copy", "address_copy"]
+)
 _GRADES = pa.array([grade.value for grade in PiiGrade])
 
 
@@ -223,7 +225,7 @@ def duplicate_rows(relations: Relations, outcomes: Outcomes) -> pa.Table:
     copies = np.isin(role, COPY_ROLES)
     named = np.zeros(len(role), dtype=bool)
     for fired in outcomes.fired:
-        if fired.facts.rule_id in {"dup_exact", "dup_near", "dup_contained"}:
+        if fired.facts.rule_id in {"dup_url", "dup_exact", "dup_near", "dup_contained"}:
             named[fired.row] = True
     role[copies & ~named] = ClusterRole.CONTEXT
     role[(role == ClusterRole.SURVIVOR) & ~outcomes.kept] = ClusterRole.CONTEXT
@@ -231,6 +233,7 @@ def duplicate_rows(relations: Relations, outcomes: Outcomes) -> pa.Table:
     role = role[rows]
     copies = np.isin(role, COPY_ROLES)
     method = np.where(role == ClusterRole.CONTAINED_COPY, 2, relations.near[rows])
+    method[role == ClusterRole.ADDRESS_COPY] = 3
     columns = {
         "cluster_id": ids(relations.cluster[rows]),
         "doc_id": ids(relations.ids[rows]),
@@ -238,7 +241,9 @@ def duplicate_rows(relations: Relations, outcomes: Outcomes) -> pa.Table:
         "partner_id": ids(relations.partner[rows], copies),
         "jaccard": _scores(relations.jaccard[rows], copies),
         "containment": _scores(relations.containment[rows], copies),
-        "method": words(method.astype(np.int8), pa.array(["exact", "minhash", "containment"])),
+        "method": words(
+            method.astype(np.int8), pa.array(["exact", "minhash", "containment", "url"])
+        ),
         "tainted": relations.denied[rows],
     }
     return table_of(DUPLICATES, columns, len(rows))

@@ -25,7 +25,12 @@ U64s = npt.NDArray[np.uint64]
 U8s = npt.NDArray[np.uint8]
 
 
-COPY_ROLES = (ClusterRole.EXACT_COPY, ClusterRole.NEAR_COPY, ClusterRole.CONTAINED_COPY)
+COPY_ROLES = (
+    ClusterRole.EXACT_COPY,
+    ClusterRole.NEAR_COPY,
+    ClusterRole.CONTAINED_COPY,
+    ClusterRole.ADDRESS_COPY,
+)
 """Roles of documents that are removed because of a witness."""
 
 
@@ -64,7 +69,13 @@ class Relations:
     denied_containment: npt.NDArray[np.float32]
 
 
-def relate(annotations: pa.Table, base: np.uint64, exact: pa.Table, near: pa.Table) -> Relations:
+def relate(
+    annotations: pa.Table,
+    base: np.uint64,
+    exact: pa.Table,
+    near: pa.Table,
+    same_address: pa.Table | None = None,
+) -> Relations:
     """Lay the answers of the exact and near stages beside the records of a split.
 
     What the near stage says of a document overrides what the exact stage said, because it names
@@ -75,6 +86,8 @@ def relate(annotations: pa.Table, base: np.uint64, exact: pa.Table, near: pa.Tab
         base: `doc_ref` of row 0.
         exact: Answers `schemas.staged.EXACT` for this split.
         near: Answers `schemas.staged.NEAR` for this split.
+        same_address: Answers `schemas.staged.SAME_ADDRESS` for it, if addresses are looked at: its
+            documents are out of the competition that the other answers tell of.
     """
     n = annotations.num_rows
     ids = np.column_stack([annotations["id_hi"].to_numpy(), annotations["id_lo"].to_numpy()])
@@ -94,6 +107,12 @@ def relate(annotations: pa.Table, base: np.uint64, exact: pa.Table, near: pa.Tab
     )
     _lay_exact(relations, exact, (exact["ref"].to_numpy() - base).astype(np.int64))
     _lay_near(relations, near, (near["ref"].to_numpy() - base).astype(np.int64))
+    if same_address is not None:
+        row = (same_address["ref"].to_numpy() - base).astype(np.int64)
+        relations.role[row] = ClusterRole.ADDRESS_COPY
+        relations.partner_ref[row] = same_address["partner"].to_numpy()
+        relations.partner[row] = relations.cluster[row] = _pair(same_address, "partner")
+        relations.jaccard[row] = relations.containment[row] = np.nan
     return relations
 
 
@@ -298,7 +317,9 @@ def _add_relations(
     # Copies of a denied document have no witness that is kept: nothing is said of them as copies.
     eligible = outcomes.kept
     orphaned = np.isin(relations.partner_ref, np.fromiter(fallen, dtype=np.uint64))
+    nothing = np.full(len(eligible), np.nan, dtype=np.float32)
     for name, role, scores, threshold in (
+        ("dup_url", ClusterRole.ADDRESS_COPY, nothing, np.nan),
         ("dup_exact", ClusterRole.EXACT_COPY, relations.jaccard, 1.0),
         ("dup_near", ClusterRole.NEAR_COPY, relations.jaccard, near.threshold),
         ("dup_contained", ClusterRole.CONTAINED_COPY, relations.containment, contained_at),

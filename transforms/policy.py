@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..schemas.job import Job, ListKind
+from ..schemas.job import AddressCopies, Job, ListKind
 from ..schemas.reasons import REASON_CODES, Reason, RightsState
 from .pii_rules import late_pii_rules, pii_rules
 from .rules import Hits, Rule, RuleFacts, column, holds
@@ -221,6 +221,14 @@ _OPTOUT_DUP = RuleFacts(
     "An opt-out that leaves the copies in is not honoured (BigCode opt-out-v2 #98)",
     Reason.OPTOUT_DUP,
 )
+_DUP_URL = RuleFacts(
+    "dup_url",
+    "deduplication",
+    "url_hash",
+    "Removes all but one of the documents with the same canonical address.",
+    "Soldaini et al. 2024, Dolma: pages crawled again; RFC 3986 6.2.2",
+    Reason.DUP_URL,
+)
 _DUP_EXACT = RuleFacts(
     "dup_exact",
     "deduplication",
@@ -306,6 +314,11 @@ def late_rules_of(job: Job) -> tuple[RuleFacts, ...]:
     }
     return (
         replace(_OPTOUT_DUP, action="remove" if job.rights.optout_copies == "remove" else "flag"),
+        replace(
+            _DUP_URL,
+            mode=_mode(on=job.deduplication.url is not AddressCopies.OFF),
+            parameters={"keep": job.deduplication.url.value},
+        ),
         replace(_DUP_EXACT, mode=_mode(on=job.deduplication.exact)),
         replace(_DUP_NEAR, mode=_mode(on=near.enabled), parameters=similarity),
         replace(

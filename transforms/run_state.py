@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..schemas.errors import KeyFileError, ListError, ModelError, StageError
-from ..schemas.job import Job, ListKind, Source
+from ..schemas.job import AddressCopies, Job, ListKind, Source
 from .keys import Keyring, load_key
 from .language import LanguageModel
 from .models import ModelFile, bundled_model, verify_model
@@ -89,6 +89,11 @@ class Plan:
     def source(self, name: str) -> Source:
         """Return the declaration of a source."""
         return next(source for source in self.job.sources if source.name == name)
+
+    @property
+    def addresses(self) -> bool:
+        """Whether one document of each address is to stay."""
+        return self.job.deduplication.url is not AddressCopies.OFF
 
     @property
     def samples(self) -> bool:

@@ -2,17 +2,22 @@
 """Screen one split: apply the rules that look at one document, and send identities onward.
 
 A document that a rule removes still goes on, marked ineligible, so that its copies are found; it
-can never be the reason to remove another one. Outputs: `screened` and the parcels `identities`.
+can never be the reason to remove another one. Outputs: `screened` and the parcels `identities`
+(or first `addresses`, where one document of each address is to stay: `same_address`).
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..schemas.job import AddressCopies
 from ..schemas.reasons import RightsState
-from ..schemas.staged import IDENTITIES, U64, required
+from ..schemas.staged import ADDRESSES, IDENTITIES, U64, required
 from .exact import priorities
 from .exchange import write_parcels
 from .policy import judge
@@ -70,8 +75,38 @@ def screen_split(run: Run, split: Split, annotations: str, out: UnitOutputs) -> 
     }
     screened = pa.table([columns[name] for name in SCREENED.names], schema=SCREENED)
     out.write_ipc("screened", SCREENED, screened.to_batches())
-    for name in ("text_hi", "text_lo", "id_hi", "id_lo"):
-        columns[name] = table[name].to_numpy()
-    identities = pa.table([columns[name] for name in IDENTITIES.names], schema=IDENTITIES)
+    if run.job.deduplication.url is AddressCopies.OFF:
+        send_identities(run, table, screened, out)
+    else:
+        _send_addresses(run, table, screened, out)
+
+
+def _columns(spec: pa.Schema, table: pa.Table, screened: pa.Table) -> dict[str, npt.NDArray[Any]]:
+    sides = {name: screened if name in SCREENED.names else table for name in spec.names}
+    return {name: side[name].to_numpy() for name, side in sides.items()}
+
+
+def send_identities(run: Run, table: pa.Table, screened: pa.Table, out: UnitOutputs) -> None:
+    """Send the identities of the documents of a split.
+
+    Args:
+        run: The run.
+        table: Annotations of its documents, faulty ones left out.
+        screened: Rows of `SCREENED` for them.
+        out: Where the parcels go.
+    """
+    columns = _columns(IDENTITIES, table, screened)
+    identities = pa.table(list(columns.values()), schema=IDENTITIES)
     partition = top_bits(columns["text_hi"], run.job.partitioning.exchange_partitions)
     write_parcels(out, "identities", IDENTITIES, identities, partition)
+
+
+def _send_addresses(run: Run, table: pa.Table, screened: pa.Table, out: UnitOutputs) -> None:
+    some = pc.is_valid(table["url_hi"])
+    table, screened = table.filter(some), screened.filter(some)
+    date = pc.fill_null(table["published"].cast(pa.int32()), np.iinfo(np.int32).min)
+    place = table.schema.get_field_index("published")
+    columns = _columns(ADDRESSES, table.set_column(place, "published", date), screened)
+    addresses = pa.table(list(columns.values()), schema=ADDRESSES)
+    partition = top_bits(columns["url_hi"], run.job.partitioning.exchange_partitions)
+    write_parcels(out, "addresses", ADDRESSES, addresses, partition)

@@ -3,7 +3,10 @@
 
     annotate (split)      read and measure                              -> annotations, bands, spans
     screen   (split)      rules that look at one document               -> identities, by text hash
+    elect    (partition)  which version of an address stays             -> versions, by split
+    identify (split)      the others are out of the competition         -> identities, by text hash
     group    (partition)  exact copies and final identifiers            -> exact, by split
+    introduce (split)     final identifiers of versions that stay       -> same_address, by split
     propose  (split)      band hashes of exact leaders                  -> bands, by band hash
     connect  (partition)  documents that share a band                   -> edges, to one
     sample   (split)      sampled shingles of exact leaders             -> samples, by hash
@@ -40,13 +43,17 @@ from .near import (
 )
 from .refs import split_of
 from .run_state import Run
+from .same_address import elect_partition, identify_split, introduce_split
 from .screen import screen_split
 from .units import Compute, Marker, UnitOutputs, fingerprint
 
 STAGES = (
     "annotate",
     "screen",
+    "elect",
+    "identify",
     "group",
+    "introduce",
     "propose",
     "connect",
     "sample",
@@ -148,10 +155,35 @@ def annotate(run: Run, number: int) -> Marker:
 
 
 def screen(run: Run, number: int) -> str:
-    """Apply the rules of one document; return the parcels of identities."""
+    """Apply the rules of one document; return the parcels of identities, or of addresses."""
     annotations = _path(run, "annotate", number, "annotations")
     compute = partial(screen_split, run, run.plan.splits[number], annotations)
-    return _run(run, "screen", number, compute).path("identities")
+    marker = _run(run, "screen", number, compute)
+    return marker.path("addresses" if run.plan.addresses else "identities")
+
+
+def elect(run: Run, number: int, received: Received) -> str:
+    """Choose one version of each address; return the parcels of answers."""
+    return _run(run, "elect", number, partial(elect_partition, run, received)).path("versions")
+
+
+def identify(run: Run, number: int, received: Received) -> str:
+    """Take the other versions out; return the parcels of identities."""
+    compute = partial(
+        identify_split,
+        run,
+        _path(run, "annotate", number, "annotations"),
+        _path(run, "screen", number, "screened"),
+        received,
+    )
+    return _run(run, "identify", number, compute).path("identities")
+
+
+def introduce(run: Run, number: int, received: Received) -> str:
+    """Name the versions that stay; return the parcels for their copies."""
+    annotations = _path(run, "annotate", number, "annotations")
+    compute = partial(introduce_split, run.plan.splits[number], annotations, received)
+    return _run(run, "introduce", number, compute).path("same_address")
 
 
 def group(run: Run, number: int, received: Received) -> str:
@@ -222,7 +254,7 @@ def collect(run: Run, number: int, received: Received) -> str:
         run,
         run.plan.splits[number],
         _path(run, "annotate", number, "annotations"),
-        _path(run, "screen", number, "screened"),
+        _path(run, "identify" if run.plan.addresses else "screen", number, "screened"),
         received,
     )
     return _run(run, "collect", number, compute, received=received).path("candidates")

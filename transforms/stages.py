@@ -88,8 +88,10 @@ class AnnotateSplits(beam.PTransform[PCollection[int], PCollection[int]]):
 
 
 @dataclass
-class GroupExactCopies(beam.PTransform[PCollection[int], Keyed]):
-    """Screen the annotated splits, group equal texts, and answer by split.
+class ElectVersions(beam.PTransform[PCollection[str], Keyed]):
+    """Choose one document of each address, and answer by split.
+
+    Takes the parcels of addresses.
 
     Args:
         ref: The run.
@@ -97,11 +99,56 @@ class GroupExactCopies(beam.PTransform[PCollection[int], Keyed]):
 
     ref: RunRef
 
-    def expand(self, annotated: PCollection[int]) -> Keyed:
-        """Wire screen -> exchange by text hash -> group -> exchange by split."""
+    def expand(self, screened: PCollection[str]) -> Keyed:
+        """Wire exchange by address -> elect -> exchange by split."""
         return (
-            annotated
-            | "Screen" >> beam.ParDo(_Each(self.ref, stage_units.screen)).with_output_types(str)
+            screened
+            | "ByAddress" >> ExchangeBatches(self.ref.way)
+            | "GroupAddresses" >> beam.GroupByKey()
+            | "Elect" >> beam.ParDo(_Received(self.ref, stage_units.elect)).with_output_types(str)
+            | "BySplit" >> ExchangeBatches(self.ref.way)
+        )
+
+
+@dataclass
+class IntroduceVersions(beam.PTransform[Keyed, Keyed]):
+    """Name the documents that stay to the others of their address.
+
+    Takes the answers of the exact stage and of the election, every split announced.
+
+    Args:
+        ref: The run.
+    """
+
+    ref: RunRef
+
+    def expand(self, answers: Keyed) -> Keyed:
+        """Wire introduce -> exchange by split."""
+        unit = _Received(self.ref, stage_units.introduce)
+        return (
+            answers
+            | "GroupSplits" >> beam.GroupByKey()
+            | "Introduce" >> beam.ParDo(unit).with_output_types(str)
+            | "BySplit" >> ExchangeBatches(self.ref.way)
+        )
+
+
+@dataclass
+class GroupExactCopies(beam.PTransform[PCollection[str], Keyed]):
+    """Group equal texts, and answer by split.
+
+    Takes the parcels of identities.
+
+    Args:
+        ref: The run.
+    """
+
+    ref: RunRef
+
+    def expand(self, identities: PCollection[str]) -> Keyed:
+        """Wire exchange by text hash -> group -> exchange by split."""
+        return (
+            identities
             | "ByText" >> ExchangeBatches(self.ref.way)
             | "GroupTexts" >> beam.GroupByKey()
             | "Group" >> beam.ParDo(_Received(self.ref, stage_units.group)).with_output_types(str)
@@ -241,18 +288,35 @@ class GovernCorpus(beam.PTransform[PCollection[int], PCollection[int]]):
         ref: The run.
         near: Whether near-duplicates are looked for.
         parts: Whether documents contained in others are, too.
+        addresses: Whether one document of each address is to stay.
     """
 
     ref: RunRef
     near: bool
     parts: bool = False
+    addresses: bool = False
 
     def expand(self, splits: PCollection[int]) -> PCollection[int]:
         """Wire the stages."""
         annotated = splits | "AnnotateSplits" >> AnnotateSplits(self.ref)
         every = annotated | "EverySplit" >> AnnouncePartitions(self.ref.way)
-        copies = annotated | "GroupExactCopies" >> GroupExactCopies(self.ref)
-        answers = (every, copies) | "Exact" >> beam.Flatten()
+        unit = _Each(self.ref, stage_units.screen)
+        screened = annotated | "Screen" >> beam.ParDo(unit).with_output_types(str)
+        told = [every]
+        if self.addresses:
+            told.append(screened | "ElectVersions" >> ElectVersions(self.ref))
+            screened = (
+                tuple(told)
+                | "Elected" >> beam.Flatten()
+                | "GroupElected" >> beam.GroupByKey()
+                | "Identify"
+                >> beam.ParDo(_Received(self.ref, stage_units.identify)).with_output_types(str)
+            )
+        told.append(screened | "GroupExactCopies" >> GroupExactCopies(self.ref))
+        answers = tuple(told) | "Exact" >> beam.Flatten()
+        if self.addresses:
+            named = answers | "IntroduceVersions" >> IntroduceVersions(self.ref)
+            answers = (answers, named) | "ExactAndAddresses" >> beam.Flatten()
         if self.near:
             near = answers | "FindNearCopies" >> FindNearCopies(self.ref, self.parts)
             answers = (answers, near) | "ExactAndNear" >> beam.Flatten()
