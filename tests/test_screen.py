@@ -36,7 +36,7 @@ def screen(folder: Path, *rows: dict[str, Any]) -> tuple[pa.Table, dict[int, lis
     write_ipc(folder / "annotations", ANNOTATIONS, table.to_batches())
     run: Any = SimpleNamespace(
         rules=(IsEmpty(),),
-        plan=SimpleNamespace(source=lambda _: SimpleNamespace(rank=RANK)),
+        plan=SimpleNamespace(source=lambda _: SimpleNamespace(rank=RANK), addresses=False),
         job=SimpleNamespace(partitioning=SimpleNamespace(exchange_partitions=4)),
     )
     out = UnitOutputs(folder, 2)

@@ -15,7 +15,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..schemas.job import AddressCopies
 from ..schemas.reasons import RightsState
 from ..schemas.staged import ADDRESSES, IDENTITIES, U64, required
 from .exact import priorities
@@ -75,10 +74,10 @@ def screen_split(run: Run, split: Split, annotations: str, out: UnitOutputs) -> 
     }
     screened = pa.table([columns[name] for name in SCREENED.names], schema=SCREENED)
     out.write_ipc("screened", SCREENED, screened.to_batches())
-    if run.job.deduplication.url is AddressCopies.OFF:
-        send_identities(run, table, screened, out)
-    else:
+    if run.plan.addresses:
         _send_addresses(run, table, screened, out)
+    else:
+        send_identities(run, table, screened, out)
 
 
 def _columns(spec: pa.Schema, table: pa.Table, screened: pa.Table) -> dict[str, npt.NDArray[Any]]:
