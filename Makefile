@@ -58,7 +58,7 @@ format: venv  ## mend what ruff can mend
 bench: venv  ## run jobs on a real corpus of 86 MB: speed, and the ratio to datatrove (minutes)
 	@$(BIN)/python benchmarks/corpora.py mixed
 	@$(BIN)/python benchmarks/end_to_end.py mixed
-	@$(BIN)/python benchmarks/dedup_vs_datatrove.py mixed
+	@$(BIN)/python benchmarks/dedup_speed.py mixed
 
 docs: venv  ## write the references that are generated from the models
 	@$(BIN)/python -m muniment.pipelines.reference examples

@@ -134,7 +134,7 @@ def profile_job(corpus: Corpus, *, dedup_only: bool, ner: str) -> dict[str, Any]
 
     Args:
         corpus: What it reads.
-        dedup_only: Language, exact and near-duplicates only.
+        dedup_only: Exact and near-duplicates only.
         ner: Where to look for names.
     """
     from muniment.pipelines.run import run_job

@@ -88,7 +88,7 @@ def write_job(
     Args:
         corpus: What it reads. Its paths are absolute, so the job needs `--allow-outside`.
         folder: Folder for the job file and the key.
-        dedup_only: Language, exact and near-duplicates; no toxicity and no personal data.
+        dedup_only: Exact and near-duplicates; no language, toxicity and personal data.
         ner: Where to look for names: `off`, `contact` or `all`.
         workers: Worker processes; 0 leaves it to muniment.
         override: Reason to release although a guard stops.
@@ -107,6 +107,7 @@ def write_job(
         "description": f"Benchmark on the corpus {corpus.name}.",
         "key_file": KEY_FILE,
         "sources": sources,
+        "language": {"enabled": not dedup_only},
         "toxicity": {"enabled": not dedup_only},
         "personal_data": {"enabled": not dedup_only, "ner": ner},
         "engine": {"workers": workers},

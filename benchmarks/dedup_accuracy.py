@@ -41,7 +41,7 @@ from all_pairs import (
     pair_jaccard,
 )
 from corpus_job import KEY_FILE, BenchmarkError, Corpus, first_rows, open_corpus
-from dedup_vs_datatrove import run_datatrove, same_folder
+from dedup_speed import CONTENDERS, run_contender, same_folder
 from distinct_texts import NEAR, Texts, key_named, read_texts, sets_of
 from end_to_end import Settings, parser_of, run_job
 
@@ -306,7 +306,9 @@ def measure_datatrove(
     if len(number) < len(texts.ids):
         raise BenchmarkError("datatrove tells documents by id, and some ids are there twice")
     shape, file = {"bands": BANDS, "rows": ROWS}, work / "kept.json"
-    _, report = run_datatrove(python, same_folder(corpus), shape, 2, kept_ids=file)
+    _, report = run_contender(
+        CONTENDERS[0], python, same_folder(corpus), shape, 2, "--kept-ids", str(file)
+    )
     kept = np.zeros(len(texts.text), np.bool_)
     kept[[number[name] for name in json.loads(file.read_text())]] = True
     # It reads every number as 0: what it then takes for a copy is one by its own measure.

@@ -43,7 +43,7 @@ class Settings:
     """What to run.
 
     Args:
-        dedup_only: Language, exact and near-duplicates only.
+        dedup_only: Exact and near-duplicates only.
         ner: Where to look for names.
         workers: Worker processes; 0 leaves it to muniment.
         override: Whether to override the guards from the start.

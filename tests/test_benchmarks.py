@@ -18,7 +18,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
-import dedup_vs_datatrove
+import dedup_speed
 import end_to_end
 from call_counts import CallCounter, report
 from corpus_job import BenchmarkError, first_rows, open_corpus, write_job
@@ -100,7 +100,7 @@ class TestCorpus:
             str(corpus.folder / "north/part-*.parquet"),
             str(corpus.folder / "south/part-*.parquet"),
         ]
-        assert job.language.enabled
+        assert not job.language.enabled
         assert not job.toxicity.enabled
         assert not job.personal_data.enabled
         assert job.deduplication.exact
@@ -267,28 +267,37 @@ class TestComparison:
     OURS = Measured(0, "", "", 2.0, 3.0, 10, 5, 3)
     THEIRS = Measured(0, "", "", 30.0, 40.0, 10, 5, 3)
 
-    def summarise(self, cache: Path, read: int) -> dict[str, Any]:
+    def summarise(self, cache: Path, read: int, part: int = 1) -> dict[str, Any]:
         counts = {"read": 60, "kept": 50, "removed": 10, "quarantined": 0}
         finished = end_to_end.Finished(
             self.OURS, {"documents": counts, "removed_by_reason": {"dup_near": 10}}, None
         )
-        stages = {"documents": read, "kept": 52, "tasks": 2, "tool": "datatrove 1"}
-        stages |= {"seconds": {"signature": 20.0}, "total_seconds": 20.0}
-        return dedup_vs_datatrove.summarise(
-            open_corpus(cache, "mail"),
-            2,
-            {"bands": 14, "rows": 9},
-            finished,
-            self.THEIRS,
-            stages,
+        corpus = open_corpus(cache, "mail")
+        said = {"documents": read, "kept": 52, "tasks": 2, "tool": "datatrove 1"}
+        said |= {"seconds": {"signature": 20.0}, "total_seconds": 20.0}
+        said |= {"text_bytes": corpus.text_bytes // part}
+        return dedup_speed.summarise(
+            corpus, 2, {"bands": 14, "rows": 9}, finished, {"datatrove": (self.THEIRS, said)}
         )
 
-    def test_the_ratio_is_of_whole_processes_and_the_stages_alone_stand_beside_it(self, cache):
+    def test_the_ratio_is_of_whole_processes_and_the_work_alone_stands_beside_it(self, cache):
         found = self.summarise(cache, 60)
-        assert (found["ratio"], found["ratio_to_stages_only"]) == (15.0, 10.0)
+        theirs = found["datatrove"]
+        assert (theirs["ratio"], theirs["ratio_without_its_start_up"]) == (15.0, 10.0)
         assert (found["bands"], found["rows"], found["shingle_size"]) == (14, 9, 5)
         assert found["muniment"]["kept"] == 50
         assert found["datatrove"]["kept"] == 52
+
+    def test_a_ratio_over_a_part_is_of_bytes_a_second(self, cache):
+        theirs = self.summarise(cache, 6, part=10)["datatrove"]
+        assert theirs["ratio"] == pytest.approx(150, rel=0.01)
+
+    def test_a_part_is_links_to_enough_files_of_the_corpus(self, cache, tmp_path):
+        whole = open_corpus(cache, "mail")
+        assert dedup_speed.take_part(whole, whole.text_bytes, tmp_path) == whole.folder
+        assert dedup_speed.take_part(whole, 1, tmp_path) == tmp_path
+        (link,) = tmp_path.iterdir()
+        assert link.resolve().is_relative_to(whole.folder)
 
     def test_runs_over_different_documents_are_not_compared(self, cache):
         with pytest.raises(BenchmarkError, match="muniment read 60 documents, datatrove 59"):
@@ -296,10 +305,10 @@ class TestComparison:
 
     def test_more_cores_than_there_are_cannot_be_compared(self):
         with pytest.raises(BenchmarkError, match=r"which are here, got 100000"):
-            dedup_vs_datatrove.hold_to_cores(100_000)
+            dedup_speed.hold_to_cores(100_000)
 
     def test_datatrove_gets_a_folder_that_holds_just_the_chosen_sources(self, cache):
-        same_folder = dedup_vs_datatrove.same_folder
+        same_folder = dedup_speed.same_folder
         whole = open_corpus(cache, "mail")
         assert same_folder(whole) == whole.folder
         assert same_folder(open_corpus(cache, "mail", ["north"])) == whole.folder / "north"

@@ -221,11 +221,12 @@ def test_documents_are_found_again_by_file_row_group_and_row(cache: Path) -> Non
 @pytest.mark.slow
 @pytest.mark.model
 def test_a_whole_measurement(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def keep_first_forty(*_: Any, kept_ids: Path) -> tuple[None, dict[str, Any]]:
-        kept_ids.write_text(json.dumps([f"m{n}" for n in range(40)]))
+    def keep_first_forty(*arguments: Any) -> tuple[None, dict[str, Any]]:
+        assert arguments[-2] == "--kept-ids"
+        Path(arguments[-1]).write_text(json.dumps([f"m{n}" for n in range(40)]))
         return None, {"tool": "stand-in"}
 
-    monkeypatch.setattr(dedup_accuracy, "run_datatrove", keep_first_forty)
+    monkeypatch.setattr(dedup_accuracy, "run_contender", keep_first_forty)
     report = measure(
         open_corpus(cache, "mail"),
         tmp_path,
