@@ -176,6 +176,7 @@ def _write_small_tables(
     plan, job = run.plan, run.job
     files.write(tables.RUNS, _run_row(run, files, totals, rules), 1)
     _write_rows(files, tables.INPUTS, _input_rows(run, annotated))
+    _write_rows(files, tables.PASSED_RECORDS, _passed_rows(run, annotated))
     _write_rows(files, tables.SOURCES, [_source_row(run, source.name) for source in job.sources])
     approval = _approval(run)
     _write_rows(files, tables.RULES, [_rule_row(rule) | approval for rule in rules])
@@ -262,6 +263,28 @@ def _input_rows(run: Run, annotated: Sequence[Marker]) -> list[dict[str, Any]]:
             **counts[item["input_number"]],
         }
         for item in run.plan.inputs
+    ]
+
+
+def _passed_rows(run: Run, annotated: Sequence[Marker]) -> list[dict[str, Any]]:
+    """Return what the reader counted of records that are no documents, by file and kind."""
+    counts: dict[tuple[int, str, str], list[int]] = {}
+    for marker in annotated:
+        split = run.plan.splits[marker.number]
+        for kind, (records, size) in marker.stats["passed"].items():
+            place = run.plan.input_number(split), split.source, kind
+            count = counts.setdefault(place, [0, 0])
+            count[0] += records
+            count[1] += size
+    return [
+        {
+            "input_number": number,
+            "source_id": source,
+            "kind": kind,
+            "records": records,
+            "bytes": size,
+        }
+        for (number, source, kind), (records, size) in sorted(counts.items())
     ]
 
 

@@ -13,7 +13,8 @@ import pyarrow as pa
 RECORDS = pa.schema(
     [
         # Where the record was. JSONL: byte offset and length in the decompressed stream, the line
-        # feed included. Parquet: offset = row group << 32 | row in group, length = 0.
+        # feed included; crawls likewise, or of the gzip member in the file where each record has its
+        # own. Parquet: offset = row group << 32 | row in group, length = 0.
         pa.field("row", pa.uint32(), nullable=False),
         pa.field("offset", pa.uint64(), nullable=False),
         pa.field("length", pa.uint64(), nullable=False),

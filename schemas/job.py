@@ -98,7 +98,14 @@ class Source(JobModel):
         min_length=1, description="Files or globs, relative to the job file."
     )
     format: str = Field(
-        "auto", pattern="^(auto|jsonl|parquet)$", description="`auto` looks at the bytes."
+        "auto",
+        pattern="^(auto|jsonl|parquet|warc|wet)$",
+        description="`auto` looks at the bytes, whatever is named here is checked against them.",
+    )
+    html_text: str = Field(
+        "main",
+        pattern="^(main|all)$",
+        description="Text to take from pages of a crawl: their main content, or all of it.",
     )
     fields: FieldMapping = Field(FieldMapping(), description="Input fields to columns.")
     licence: str = Field(

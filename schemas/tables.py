@@ -73,14 +73,15 @@ INPUTS = TableSpec(
         Field("input_number", pa.int32(), "Number of the file in canonical order."),
         Field("source_id", WORD, "Source it belongs to."),
         Field("path", pa.string(), "Path relative to the job file, personal data in it replaced."),
-        Field("format", WORD, "jsonl or parquet."),
+        Field("format", WORD, "jsonl, parquet, warc or wet."),
         Field("codec", WORD, "Compression of the stream, or none."),
         Field("sha256", pa.binary(32), "Digest of the file as it was read."),
         Field("file_bytes", pa.int64(), "Size on disk.", "bytes"),
         Field(
             "stream_bytes",
             pa.int64(),
-            "Decompressed bytes that the reader accounted for; of Parquet, UTF-8 bytes of its texts.",
+            "Decompressed bytes that the reader accounted for; of Parquet, UTF-8 bytes of its texts; "
+            "of a crawl with one gzip member a record, bytes of the file.",
             "bytes",
         ),
         Field(
@@ -90,6 +91,26 @@ INPUTS = TableSpec(
             "bytes",
         ),
         Field("records", pa.int64(), "Records the reader counted.", "records"),
+    ),
+)
+
+PASSED_RECORDS = TableSpec(
+    "passed_records",
+    "Records of one kind in a crawl file that are no input documents; their bytes and those of "
+    "the documents are all bytes of the file.",
+    (
+        Field("input_number", pa.int32(), "Input file, see inputs."),
+        Field("source_id", WORD, "Source it belongs to."),
+        Field(
+            "kind",
+            WORD,
+            "warcinfo, request, metadata, revisit (the page was stored before), continuation, "
+            "other_type; of responses: http_status (not 200 or 203), media_type (neither HTML nor "
+            "plain text), not_web (no http address); and line_breaks between records.",
+            standard="ISO 28500 WARC-Type",
+        ),
+        Field("records", pa.int64(), "Records.", "records"),
+        Field("bytes", pa.int64(), "Their bytes, counted as documents.length.", "bytes"),
     ),
 )
 
@@ -153,9 +174,10 @@ DOCUMENTS = TableSpec(
         Field(
             "offset",
             pa.uint64(),
-            "Byte offset in the decompressed stream (JSONL), or row group << 32 | row (Parquet).",
+            "Byte offset in the decompressed stream (JSONL, crawls), row group << 32 | row (Parquet), "
+            "or in the file itself (crawls with one gzip member a record).",
         ),
-        Field("length", pa.uint64(), "Bytes of the record in the stream; 0 for Parquet.", "bytes"),
+        Field("length", pa.uint64(), "Bytes of the record there; 0 for Parquet.", "bytes"),
         Field("outcome", WORD, "kept, removed or quarantined."),
         Field("reason", WORD, "Terminal reason; null exactly for kept documents.", nullable=True),
         Field(
@@ -442,6 +464,7 @@ CORPUS = TableSpec(
 MANIFEST_TABLES: tuple[TableSpec, ...] = (
     RUNS,
     INPUTS,
+    PASSED_RECORDS,
     SOURCES,
     DOCUMENTS,
     DECISIONS,

@@ -108,12 +108,13 @@ def annotate_split(run: Run, split: Split, out: UnitOutputs) -> None:
             out.write_ipc("samples", SAMPLED, [m.samples for m in measured if m.samples])
     tally = reader.tally
     text_bytes = sum(int(m.annotations["bytes"].to_numpy().sum()) for m in measured)
-    is_stream = split.format == "jsonl"
+    is_stream = split.format != "parquet"
     out.stats.update(
         records=tally.records,
         bytes_in=tally.bytes_total if is_stream else text_bytes,
         stream_bytes=tally.bytes_accounted if is_stream else text_bytes,
         blank_bytes=tally.blank_bytes,
+        passed=tally.passed,
     )
     out.timings["read"][2] = out.stats["bytes_in"]
 

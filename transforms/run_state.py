@@ -201,12 +201,14 @@ class Run:
             split: The split.
             columns: Value columns to fill; all that the source maps by default.
         """
+        source = self.plan.source(split.source)
         return SplitReader(
             split,
-            self.plan.source(split.source).fields.model_dump(exclude_none=True),
+            source.fields.model_dump(exclude_none=True),
             limits=self.limits,
             columns=columns,
             on_bad_file=self.job.on_bad_file,  # type: ignore[arg-type]  # the model's own words
+            html_text=source.html_text,  # type: ignore[arg-type]  # likewise
         )
 
     @cached_property

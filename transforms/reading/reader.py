@@ -13,7 +13,7 @@ import errno
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,17 +23,33 @@ import pyarrow.compute as pc
 from ...schemas.batches import RECORDS, TEXT_COLUMNS
 from ...schemas.errors import InputError, StageError
 from ...schemas.reasons import REASON_CODES, Reason
+from .crawl import CRAWL_COLUMNS, CrawlReader
+from .gzip_members import AmbiguousMembersError, MemberFrames
+from .html_text import CPU_SECONDS, PATIENCE, PageReader
 from .jsonl import LineParser, ParsedLines, field_paths, string_column
 from .limits import ReadLimits
 from .parquet import invalid_utf8_rows, read_groups
-from .splits import Split, printable
+from .splits import CRAWL_FORMATS, Split, printable
 from .streams import BinaryFile, HashedFile, StreamFault, open_source
+from .warc_frames import StreamFrames
 from .window import Window
 
 _BAD_ID = REASON_CODES[Reason.BAD_ID]
 _INVALID_UTF8 = REASON_CODES[Reason.INVALID_UTF8]
 _MISSING_FIELD = REASON_CODES[Reason.MISSING_FIELD]
 _TOO_LARGE = REASON_CODES[Reason.TOO_LARGE]
+
+
+class _Stream(Protocol):
+    """A stream that was cut into records, up to a fault perhaps."""
+
+    @property
+    def received(self) -> int:
+        """Bytes that came."""
+
+    @property
+    def position(self) -> int:
+        """Place of the first byte that belongs to no record."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +59,14 @@ class ReadTally:
     Args:
         records: Rows yielded, faulty ones included.
         faulty: Rows with a fault.
-        bytes_accounted: Bytes of the records and the blank lines; 0 for Parquet, where rows are
-            counted against the footer instead.
+        bytes_accounted: Bytes of the records, the blank lines and what was passed over; 0 for
+            Parquet, where rows are counted against the footer instead.
         bytes_total: Bytes the split has, decompressed; 0 for Parquet. Over the splits of a plain
-            file they add up to its size.
+            file, or of a crawl that is cut, they add up to its size.
         blank_bytes: Bytes that belong to no record: blank lines and a byte order mark.
         complete: Whether the end was reached without a stream fault.
+        passed: Records of a crawl that are no documents: kind (`warc_record.Passed`) to number and
+            bytes.
     """
 
     records: int
@@ -57,6 +75,7 @@ class ReadTally:
     bytes_total: int
     blank_bytes: int
     complete: bool
+    passed: Mapping[str, tuple[int, int]]
 
 
 class SplitReader:
@@ -65,11 +84,13 @@ class SplitReader:
     Args:
         split: What to read.
         fields: Column of `RECORDS` to input field; must map `text`. Dots go into nested objects.
+            A crawl fills `CRAWL_COLUMNS`, whatever is mapped.
         limits: Bounds on records, streams and batches.
         columns: Value columns to fill, all mapped ones by default. The rows, their faults and the
             batch boundaries do not depend on it.
         on_bad_file: `fail` raises at a stream fault; `quarantine` yields one more record that
             stands for the rest of the stream.
+        html_text: Text to take from pages of a crawl: their `main` content, or `all`.
 
     Raises:
         ValueError: `fields` or `columns` name an unknown column.
@@ -85,7 +106,10 @@ class SplitReader:
         limits: ReadLimits | None = None,
         columns: tuple[str, ...] | None = None,
         on_bad_file: Literal["fail", "quarantine"] = "fail",
+        html_text: Literal["main", "all"] = "main",
     ) -> None:
+        if split.format in CRAWL_FORMATS:
+            fields = {name: name for name in CRAWL_COLUMNS}
         wanted = tuple(fields) if columns is None else columns
         unknown = sorted({*fields, *wanted} - set(TEXT_COLUMNS))
         if unknown:
@@ -97,6 +121,8 @@ class SplitReader:
         self._limits = limits or ReadLimits()
         self._columns = tuple(c for c in TEXT_COLUMNS if c in fields and c in wanted)
         self._quarantine = on_bad_file == "quarantine"
+        self._main_content = html_text == "main"
+        self._again = columns is not None
         self._label = printable(split.label)
         self._row = 0
         self._faulty = 0
@@ -104,12 +130,20 @@ class SplitReader:
         self._total = 0
         self._blank = 0
         self._complete = False
+        self._passed: dict[str, list[int]] = {}
 
     @property
     def tally(self) -> ReadTally:
         """What was read so far; the whole split once the iteration has ended."""
+        passed = {kind: (count[0], count[1]) for kind, count in sorted(self._passed.items())}
         return ReadTally(
-            self._row, self._faulty, self._accounted, self._total, self._blank, self._complete
+            self._row,
+            self._faulty,
+            self._accounted,
+            self._total,
+            self._blank,
+            self._complete,
+            passed,
         )
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
@@ -121,7 +155,12 @@ class SplitReader:
             before = os.stat(self._split.path)
             if before.st_size != self._split.file_bytes:
                 raise self._changed(f"{self._split.file_bytes} bytes", f"{before.st_size} bytes")
-            yield from self._parquet() if self._split.format == "parquet" else self._jsonl()
+            if self._split.format == "parquet":
+                yield from self._parquet()
+            elif self._split.format in CRAWL_FORMATS:
+                yield from self._crawl()
+            else:
+                yield from self._jsonl()
             after = os.stat(self._split.path)
         except FileNotFoundError:
             raise self._changed("the file that was planned", "none at its place") from None
@@ -176,7 +215,7 @@ class SplitReader:
             "replace the file, or let bad files be quarantined"
         )
 
-    def _stream_fault(self, window: Window, fault: StreamFault) -> Iterator[pa.RecordBatch]:
+    def _stream_fault(self, window: _Stream, fault: StreamFault) -> Iterator[pa.RecordBatch]:
         if self._split.codec == "none":
             raise self._changed(f"{self._split.file_bytes} bytes", "fewer")
         if not self._quarantine:
@@ -244,6 +283,49 @@ class SplitReader:
         nothing = pa.nulls(rows, pa.string())
         arrays += [values.get(column, nothing) for column in TEXT_COLUMNS]
         return pa.RecordBatch.from_arrays(arrays, schema=RECORDS)
+
+    # Crawls
+
+    def _crawl(self) -> Iterator[pa.RecordBatch]:
+        split, limits = self._split, self._limits
+        ranged = split.codec == "gzip" and split.end >= 0
+        with open(split.path, "rb", buffering=0) as raw:
+            hashed = HashedFile(raw)
+            frames: StreamFrames | MemberFrames
+            if ranged:
+                place = split.start, split.end, split.file_bytes
+                frames = MemberFrames(raw.fileno(), *place, limits)
+            else:
+                source = open_source(
+                    hashed, split.codec, split.start, split.end, split.file_bytes, limits
+                )
+                frames = StreamFrames(source, limits.max_record_bytes)
+            yield from self._documents(frames)
+            self._total = frames.received
+        self._complete = frames.fault is None
+        if frames.fault is not None:
+            yield from self._stream_fault(frames, frames.fault)
+        elif not ranged and hashed.sha256 != split.file_sha256:
+            raise self._changed("the bytes that were planned", "other bytes of the same number")
+
+    def _documents(self, frames: StreamFrames | MemberFrames) -> Iterator[pa.RecordBatch]:
+        seconds = CPU_SECONDS * (PATIENCE if self._again else 1)
+        with PageReader(main_content=self._main_content, seconds=seconds) as pages:
+            reader = CrawlReader(pages, self._limits, self._columns, self._passed)
+            try:
+                for rows in reader.read(frames):
+                    yield self._records(*rows)
+            except AmbiguousMembersError:
+                msg = (
+                    f"{self._label}: ambiguous_members: a record holds bytes that look like records "
+                    "of their own where the file is cut; raise partitioning.split_bytes above the "
+                    "size of the file"
+                )
+                raise InputError(msg) from None
+        self._blank = frames.blank
+        if frames.blank:
+            self._passed["line_breaks"] = [0, frames.blank]
+        self._accounted += sum(count[1] for count in self._passed.values())
 
     # Parquet
 

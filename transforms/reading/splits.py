@@ -2,8 +2,8 @@
 """Look at input files and cut them into splits, in an order that does not depend on the caller.
 
 What a file is, is decided by its first bytes and never by its name (a file without any byte
-excepted: there only the name is left). Anything that is neither JSON lines, plain or compressed,
-nor Parquet is refused before a job starts.
+excepted: there only the name is left). Anything that is neither JSON lines or a crawl (WARC, WET),
+plain or compressed, nor Parquet is refused before a job starts.
 """
 
 from __future__ import annotations
@@ -18,11 +18,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ...schemas.errors import InputError
+from .gzip_members import one_record_each
 from .limits import ReadLimits
 from .parquet import ParquetFacts, check_columns, inspect_parquet
 from .streams import MEMBER_MAGIC, Codec, StreamFault, open_source
+from .warc_frames import StreamFrames
 
-Format = Literal["jsonl", "parquet"]
+Format = Literal["jsonl", "parquet", "warc", "wet", "wat"]
+
+CRAWL_FORMATS = ("warc", "wet")
+"""Formats whose records the crawl reader reads."""
 
 _HEAD = 4096
 
@@ -47,10 +52,14 @@ _CONTAINERS: tuple[tuple[bytes, str], ...] = (
     (b"SQLite format 3\x00", "SQLite"),
     (b"\x89HDF", "HDF5"),
     (b"%PDF", "PDF"),
+    (b"filedesc://", "ARC"),
     (b"\xff\xfe", "UTF-16 text"),
     (b"\xfe\xff", "UTF-16 text"),
 )
 _TAR_MAGIC = slice(257, 262)
+
+# Records looked at for the kind of a crawl file; its first ones describe the file.
+_WARC_HEAD = 8
 
 
 @dataclass(frozen=True)
@@ -62,9 +71,10 @@ class Split:
         source: Name of the declared source.
         label: Path as the manifest shows it, relative.
         path: Path to open.
-        format: `jsonl` or `parquet`.
-        codec: Compression of a JSONL file.
-        start: First byte of the range (plain JSONL) or first row group (Parquet), else 0.
+        format: `jsonl`, `parquet`, `warc` or `wet`.
+        codec: Compression of the stream.
+        start: First byte of the range (plain JSONL, crawl with one gzip member a record) or first
+            row group (Parquet), else 0.
         end: Byte after the range or row group after the last one; -1 for a whole stream.
         file_bytes: Size of the file.
         file_sha256: SHA-256 of the file, hexadecimal.
@@ -87,12 +97,13 @@ class FileFacts:
     """What was found out about one input file.
 
     Args:
-        format: `jsonl` or `parquet`.
-        codec: Compression of a JSONL file; `none` for Parquet.
+        format: `jsonl`, `parquet`, `warc`, `wet` or `wat`.
+        codec: Compression of the stream; `none` for Parquet.
         bytes: Size.
         sha256: SHA-256, hexadecimal.
         mtime_ns: Time of last change, nanoseconds.
-        parquet: Row groups and columns, None for JSONL.
+        parquet: Row groups and columns, None for other formats.
+        members: Whether it is a crawl with one gzip member a record, which can be cut.
     """
 
     format: Format
@@ -101,6 +112,7 @@ class FileFacts:
     sha256: str
     mtime_ns: int
     parquet: ParquetFacts | None = None
+    members: bool = False
 
 
 def printable(path: str) -> str:
@@ -115,7 +127,7 @@ def printable(path: str) -> str:
 def inspect_file(
     path: str | os.PathLike[str],
     *,
-    format: Literal["auto", "jsonl", "parquet"] = "auto",  # noqa: A002 - the job file's word
+    format: Literal["auto", "jsonl", "parquet", "warc", "wet"] = "auto",  # noqa: A002 - the job file's word
     fields: Mapping[str, str] | None = None,
     limits: ReadLimits | None = None,
 ) -> FileFacts:
@@ -130,11 +142,12 @@ def inspect_file(
 
     Raises:
         InputError: `not_a_file`, `unreadable`, `unsupported_container`, `unexpected_format`,
-            `input_changed`, `corrupt_parquet`, `extension_type_refused`, `parquet_limit` or
-            `column_missing`, after the path.
+            `no_text`, `input_changed`, `corrupt_parquet`, `extension_type_refused`,
+            `parquet_limit` or `column_missing`, after the path.
     """
     path = os.fspath(path)
     shown = printable(path)
+    limits = limits or ReadLimits()
     try:
         before = os.stat(path)
         if not stat.S_ISREG(before.st_mode):
@@ -157,13 +170,21 @@ def inspect_file(
         msg = f"{shown}: input_changed: it was written to while it was read; wait, then run again"
         raise InputError(msg)
     found, codec = _sniff(path, head, after.st_size)
+    if codec != "none":
+        head = _unpacked_head(path, codec, after.st_size, limits)
+    members = False
+    if found == "jsonl" and head.startswith(b"WARC/"):
+        found = _crawl_format(path, codec, after.st_size, limits)
+        members = codec == "gzip" and one_record_each(path, after.st_size, limits)
     if format not in ("auto", found):
         msg = f"{shown}: unexpected_format: expected {format}, its bytes say {found}"
         raise InputError(msg)
-    if codec != "none":
-        _refuse_packed_container(path, codec, after.st_size, limits or ReadLimits())
+    if found == "wat":
+        msg = f"{shown}: no_text: a WAT file holds no text; give the WARC or WET files of the crawl"
+        raise InputError(msg)
     parquet = inspect_parquet(path, shown, fields or {}) if found == "parquet" else None
-    return FileFacts(found, codec, after.st_size, digest.hexdigest(), after.st_mtime_ns, parquet)
+    sha256, mtime = digest.hexdigest(), after.st_mtime_ns
+    return FileFacts(found, codec, after.st_size, sha256, mtime, parquet, members)
 
 
 def _kind_of(mode: int) -> str:
@@ -201,12 +222,13 @@ def _refuse_container(shown: str, head: bytes) -> None:
     kind = next((name for magic, name in _CONTAINERS if head.startswith(magic)), None)
     if head[_TAR_MAGIC] == b"ustar":
         kind = "tar"
-    if kind is None and b"\0" in head and not head.startswith(_KNOWN) and head.lstrip()[:1] != b"{":
+    is_text = head.startswith((*_KNOWN, b"WARC/")) or head.lstrip()[:1] == b"{"
+    if kind is None and b"\0" in head and not is_text:
         kind = "binary"
     if kind is not None:
         msg = (
-            f"{shown}: unsupported_container: its bytes are {kind}; expected JSON lines "
-            "(plain, gzip, zstd, bz2, xz) or Parquet"
+            f"{shown}: unsupported_container: its bytes are {kind}; expected JSON lines or WARC "
+            "(plain, gzip, zstd, bz2, xz), or Parquet"
         )
         raise InputError(msg)
 
@@ -214,23 +236,43 @@ def _refuse_container(shown: str, head: bytes) -> None:
 _KNOWN = (b"PAR1", b"PARE", b"\x1f", *(m for magics in MEMBER_MAGIC.values() for m in magics))
 
 
-def _refuse_packed_container(path: str, codec: Codec, size: int, limits: ReadLimits) -> None:
-    """Raise when the decompressed bytes are a container, such as a `.tar.gz`."""
+def _unpacked_head(path: str, codec: Codec, size: int, limits: ReadLimits) -> bytes:
+    """Return the first decompressed bytes; raise when they are a container (`.tar.gz`)."""
     view = bytearray(_HEAD)
     with open(path, "rb") as file:
         try:
             count = open_source(file, codec, 0, -1, size, limits).read_into(memoryview(view))
         except StreamFault:
-            return  # the reader reports it with its place
+            return b""  # the reader reports it with its place
     head = bytes(view[:count])
     if head.startswith(_KNOWN):
         msg = (
             f"{printable(path)}: unsupported_container: {codec} data inside is compressed again "
-            "or Parquet; expected JSON lines"
+            "or Parquet; expected JSON lines or WARC"
         )
         raise InputError(msg)
     if head:
         _refuse_container(printable(path), head)
+    return head
+
+
+def _crawl_format(path: str, codec: Codec, size: int, limits: ReadLimits) -> Format:
+    """Return what kind of crawl file it is, by its first record that describes no file."""
+    with open(path, "rb", buffering=0) as file:
+        end = size if codec == "none" else -1
+        source = open_source(file, codec, 0, end, size, limits)
+        for frame in itertools.islice(StreamFrames(source, limits.max_record_bytes), _WARC_HEAD):
+            if frame.header is None:
+                break
+            fields = frame.header.fields
+            kind = fields.get("WARC-Type")
+            if kind == "conversion":
+                return "wet"
+            if kind == "metadata" and fields.get("Content-Type") == "application/json":
+                return "wat"
+            if kind != "warcinfo":
+                break
+    return "warc"
 
 
 def plan_splits(
@@ -240,8 +282,9 @@ def plan_splits(
 ) -> list[Split]:
     """Cut files into splits, numbered in canonical order (source, label, start).
 
-    Plain JSONL is cut by bytes (a split owns the lines that start in its range), Parquet into runs
-    of row groups, a compressed file not at all.
+    Plain JSONL is cut by bytes (a split owns the lines that start in its range), a crawl with one
+    gzip member a record likewise (`gzip_members`), Parquet into runs of row groups; other compressed
+    files and plain crawls, in which no place is known to begin a record, not at all.
 
     Args:
         files: `(source, label, path, facts)` of each file, in any order.
@@ -289,8 +332,10 @@ def _ranges(facts: FileFacts, target_bytes: int) -> list[tuple[int, int]]:
                 start, held = group, 0
             held += size
         return [*ranges, (start, len(facts.parquet.group_bytes))]
-    if facts.codec != "none":
+    if facts.codec != "none" and not facts.members:
         return [(0, -1)]
+    if facts.format in CRAWL_FORMATS and not facts.members:
+        return [(0, facts.bytes)]
     # Equal parts, so that the last one is not a sliver.
     parts = max(1, -(-facts.bytes // target_bytes))
     cuts = [facts.bytes * k // parts for k in range(parts + 1)]
@@ -301,8 +346,8 @@ def check_same_types(files: Iterable[tuple[str, FileFacts]]) -> None:
     """Refuse Parquet files of one source that do not all hold strings in the mapped columns.
 
     Args:
-        files: `(label, facts)` of the files of a source; JSONL ones are passed over, there each
-            record is judged.
+        files: `(label, facts)` of the files of a source; others than Parquet are passed over,
+            there each record is judged.
 
     Raises:
         InputError: `column_type`, or `type_drift`, which names both files.
