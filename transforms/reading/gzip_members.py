@@ -66,15 +66,15 @@ class MemberFrames:
         self._limits = limits
         self._most = limits.max_record_bytes + MAX_HEADER_BYTES
         found = 0 if start == 0 else self._first_start(start, end)
-        self._first = self.position = end if found is None else found
-        self._past = self._first
+        self.first = self.position = end if found is None else found
+        self._past = self.first
         self._empty = found is None
         self._bytes_out = 0
 
     @property
     def received(self) -> int:
         """Bytes of the file that belong to this split, known once the iteration has ended."""
-        return self._past - self._first
+        return self._past - self.first
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield the records of the split.

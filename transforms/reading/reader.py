@@ -41,7 +41,12 @@ _TOO_LARGE = REASON_CODES[Reason.TOO_LARGE]
 
 
 class _Stream(Protocol):
-    """A stream that was cut into records, up to a fault perhaps."""
+    """A stream that was cut into records, up to a fault perhaps.
+
+    `first` is the place of its first byte.
+    """
+
+    first: int
 
     @property
     def received(self) -> int:
@@ -219,8 +224,9 @@ class SplitReader:
         if self._split.codec == "none":
             raise self._changed(f"{self._split.file_bytes} bytes", "fewer")
         if not self._quarantine:
-            raise self._fault_error(fault, f"at byte {window.received} of the decompressed stream")
-        yield self._one(fault.reason, window.position, window.received - window.position)
+            raise self._fault_error(fault, f"at byte {window.received} of its stream")
+        rest = window.first + window.received - window.position
+        yield self._one(fault.reason, window.position, rest)
 
     def _lines(self, window: Window) -> Iterator[pa.RecordBatch]:
         parser = LineParser(self._paths, self._limits)

@@ -96,6 +96,7 @@ class StreamFrames:
     def __init__(self, source: ByteSource, max_record_bytes: int) -> None:
         self.fault: StreamFault | None = None
         self.blank = 0
+        self.first = source.first
         self._source = source
         self._most = max_record_bytes
         self._data = bytearray()
@@ -107,7 +108,7 @@ class StreamFrames:
     @property
     def received(self) -> int:
         """Bytes that the source has given so far."""
-        return self._place + len(self._data) - self._source.first
+        return self._place + len(self._data) - self.first
 
     @property
     def position(self) -> int:

@@ -33,7 +33,7 @@ class Window:
         self.lines_end = 0
         self.fault: StreamFault | None = None
         self._source = source
-        self._first = first
+        self.first = first
         self._most = max_record_bytes
         self._hi = 0
         self._skipped = 0
@@ -52,7 +52,7 @@ class Window:
     @property
     def received(self) -> int:
         """Bytes that the source has given so far."""
-        return self.base + self._hi - self._first
+        return self.base + self._hi - self.first
 
     @property
     def position(self) -> int:
