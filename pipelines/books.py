@@ -130,23 +130,6 @@ _TOTALS = (
         """,
     ),
     Check(
-        "crawl-bytes",
-        "manifest/passed_records",
-        "expected documents and passed records to be all bytes of the crawl file",
-        """
-        WITH parts AS (
-            SELECT input_number, length AS bytes FROM documents
-            UNION ALL SELECT input_number, bytes FROM passed_records
-        ),
-        counted AS (SELECT input_number, sum(bytes) AS bytes FROM parts GROUP BY ALL)
-        SELECT i.path
-        FROM inputs AS i LEFT JOIN counted USING (input_number)
-        WHERE i.format IN ('warc', 'wet')
-            AND i.stream_bytes <> coalesce(counted.bytes, 0)
-        ORDER BY input_number
-        """,
-    ),
-    Check(
         "known-source",
         "manifest/inputs",
         "expected a source that `sources` declares",

@@ -58,7 +58,7 @@ RUNS = TableSpec(
         Field(
             "bytes_in",
             pa.int64(),
-            "Decompressed bytes of JSONL streams, UTF-8 bytes of Parquet texts.",
+            "Bytes of all inputs, see inputs.stream_bytes.",
             "bytes",
         ),
         Field("bytes_out", pa.int64(), "UTF-8 bytes of kept text.", "bytes"),
@@ -96,8 +96,8 @@ INPUTS = TableSpec(
 
 PASSED_RECORDS = TableSpec(
     "passed_records",
-    "Records of one kind in a crawl file that are no input documents; their bytes and those of "
-    "the documents are all bytes of the file.",
+    "Records of one kind in a crawl file that are no input documents; with the documents and the "
+    "blank bytes of the file they are all of its bytes.",
     (
         Field("input_number", pa.int32(), "Input file, see inputs."),
         Field("source_id", WORD, "Source it belongs to."),
@@ -106,7 +106,7 @@ PASSED_RECORDS = TableSpec(
             WORD,
             "warcinfo, request, metadata, revisit (the page was stored before), continuation, "
             "other_type; of responses: http_status (not 200 or 203), media_type (neither HTML nor "
-            "plain text), not_web (no http address); and line_breaks between records.",
+            "plain text), not_web (no http address).",
             standard="ISO 28500 WARC-Type",
         ),
         Field("records", pa.int64(), "Records.", "records"),

@@ -1,7 +1,8 @@
 -- Q11 books: Does what was read add up, by record, byte and token? Args: none.
 -- Two routes that share no code must agree on every line:
 -- `read` is what the reader tallied (or a stage sent), the rest what the rows of `documents` say
--- (or the next stage took in). `other` is what is no record: blank lines; for stages, rows taken in.
+-- (or the next stage took in). `other` is what is no input record: blank lines, requests and
+-- the like in crawls; for stages, rows taken in.
 -- A difference other than 0 stops a release.
 WITH counted AS (
     SELECT
@@ -14,16 +15,19 @@ WITH counted AS (
     FROM documents
     GROUP BY input_number, outcome
 ),
+passed AS (
+    SELECT input_number, sum(bytes) AS bytes FROM passed_records GROUP BY input_number
+),
 by_input AS (
     SELECT
         input_number,
         unnest(['records', 'bytes', 'tokens']) AS unit,
         unnest([i.records, i.stream_bytes, NULL]) AS read,
-        unnest([0, i.blank_bytes, 0]) AS other,
+        unnest([0, i.blank_bytes + coalesce(p.bytes, 0), 0]) AS other,
         i.source_id,
         i.path,
         i.format
-    FROM inputs AS i
+    FROM inputs AS i LEFT JOIN passed AS p USING (input_number)
 ),
 by_unit AS (
     SELECT
@@ -32,7 +36,7 @@ by_unit AS (
         CASE b.unit
             WHEN 'records' THEN c.records
             WHEN 'tokens' THEN c.tokens
-            WHEN 'bytes' THEN if(b.format = 'jsonl', c.stream_bytes, c.text_bytes)
+            WHEN 'bytes' THEN if(b.format = 'parquet', c.text_bytes, c.stream_bytes)
         END AS amount
     FROM by_input AS b LEFT JOIN counted AS c USING (input_number)
 ),

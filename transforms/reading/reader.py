@@ -329,9 +329,7 @@ class SplitReader:
                 )
                 raise InputError(msg) from None
         self._blank = frames.blank
-        if frames.blank:
-            self._passed["line_breaks"] = [0, frames.blank]
-        self._accounted += sum(count[1] for count in self._passed.values())
+        self._accounted += frames.blank + sum(count[1] for count in self._passed.values())
 
     # Parquet
 
