@@ -402,6 +402,19 @@ _WITNESSED = (
         WHERE d.outcome IS DISTINCT FROM 'kept' OR s."start" >= s."end" ORDER BY s.doc_id
         """,
     ),
+    Check(
+        "link-place",
+        "restricted/pii_links",
+        "expected a span of this release, under the key of the run",
+        """
+        SELECT DISTINCT l.doc_id FROM pii_links AS l
+        LEFT JOIN spans AS s
+            ON (s.doc_id, s."start", s."end") = (l.doc_id, l."start", l."end"), runs
+        WHERE (s.entity_type, s.action, runs.key_id)
+            IS DISTINCT FROM (l.entity_type, l.action, l.key_id)
+        ORDER BY l.doc_id
+        """,
+    ),
 )
 
 BOOKS: tuple[Check, ...] = (*_TOTALS, *_ROWS, *_EXPLAINED, *_WITNESSED)

@@ -186,6 +186,11 @@ def run(
 )
 @click.option("--with-corpus", is_flag=True, help="Make the kept texts a view, `corpus`.")
 @click.option("--release", "release_id", metavar="ID", help="Another release than the current one.")
+@click.option(
+    "--with-restricted",
+    is_flag=True,
+    help="Make the restricted tables views too (`pii_links`: pseudonymous personal data).",
+)
 def query(
     *,
     words: tuple[str, ...],
@@ -195,6 +200,7 @@ def query(
     listing: bool,
     form: str,
     with_corpus: bool,
+    with_restricted: bool,
 ) -> None:
     """Ask the manifest of the release in DIR with SQL (DuckDB) or a named query.
 
@@ -212,7 +218,7 @@ def query(
     if named:
         run_named(release, named, _pairs(pairs), form)
         return
-    run_query(release, rest[0], fmt=form, with_corpus=with_corpus)
+    run_query(release, rest[0], fmt=form, with_corpus=with_corpus, with_restricted=with_restricted)
 
 
 @cli.command()

@@ -29,6 +29,7 @@ from ..schemas.errors import BooksError, IntegrityError, ReleaseError
 from ..schemas.fields import TableSpec
 from ..schemas.job_file import canonical_job
 from ..schemas.reasons import QUARANTINE_REASONS
+from ..schemas.restricted import RESTRICTED_TABLES
 from ..schemas.tables_governance import REQUESTS
 from ..transforms.bands import s_curve
 from ..transforms.finalize import PRODUCT_TABLES
@@ -52,6 +53,8 @@ from ..transforms.tokens import TOKENIZER
 from ..transforms.units import Marker
 from .gates import check_gates, require_passed
 from .release import FORMAT, current_id, manifest_bytes, open_release, release_ids
+from .restricted import FOLDER
+from .restricted_index import write_index
 from .verify import verify
 
 _PUBLIC = 0o644
@@ -67,6 +70,7 @@ class ReleaseFiles:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.listed: list[dict[str, Any]] = []
+        self.restricted: list[dict[str, Any]] = []
 
     def link(self, path: str, table: str, facts: FileFacts) -> None:
         """Take over a part that a unit wrote."""
@@ -74,6 +78,11 @@ class ReleaseFiles:
         target.parent.mkdir(parents=True, exist_ok=True)
         link_or_copy(facts.path, target)
         self._list(path, table, facts)
+
+    def restrict(self, path: str, table: str, facts: FileFacts) -> None:
+        """Take over a part that is not to be published."""
+        self.link(path, table, facts)
+        self.restricted.append(self.listed.pop())
 
     def write(self, spec: TableSpec, columns: Mapping[str, Any], rows: int) -> None:
         """Write a table that has one part."""
@@ -119,7 +128,10 @@ def commit_release(
     totals = _totals(annotated, final)
     rules = rules_in_force(run.rules, run.job)
     _write_small_tables(run, files, annotated, totals, rules, final)
-    manifest = _with_parent(_manifest(run, files, totals, rules), output)
+    restricted = write_index(staging, files.restricted, run)
+    manifest = _with_parent(
+        _manifest(run, files, totals, rules) | {"restricted": restricted}, output
+    )
     release_id = hashlib.sha256(manifest).hexdigest()[:16]
     write_bytes(staging / "MANIFEST.json", manifest, _PUBLIC)
     write_json(staging / "run.json", report, _PUBLIC)
@@ -140,6 +152,10 @@ def _link_parts(files: ReleaseFiles, marker: Marker) -> None:
     for name, extension in (("corpus", "parquet"), ("corpus_jsonl", "jsonl.zst")):
         if name in marker.outputs:
             files.link(f"corpus/{part}.{extension}", "corpus", marker.outputs[name])
+    for spec in RESTRICTED_TABLES:
+        if spec.name in marker.outputs:
+            path = f"{FOLDER}/{spec.name}/{part}.parquet"
+            files.restrict(path, spec.name, marker.outputs[spec.name])
 
 
 def _totals(annotated: Sequence[Marker], final: Sequence[Marker]) -> dict[str, Any]:
@@ -422,10 +438,12 @@ def _link_to(output: Path, release_id: str) -> dict[str, str]:
 
 
 def _open_permissions(folder: Path) -> None:
-    """Make a release readable: its parts come from a private folder."""
+    """Make a release readable, its restricted part excepted: parts come from a private folder."""
     folder.chmod(0o755)
-    for path in folder.rglob("*"):
-        path.chmod(0o755 if path.is_dir() else _PUBLIC)
+    for path in folder.iterdir():
+        if path.name != FOLDER:
+            for inner in [path, *path.rglob("*")]:
+                inner.chmod(0o755 if inner.is_dir() else _PUBLIC)
 
 
 def _publish(staging: Path, output: Path, release_id: str) -> None:

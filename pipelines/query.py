@@ -25,12 +25,14 @@ from typing import IO, TYPE_CHECKING, Any
 import duckdb
 
 from ..schemas.errors import IntegrityError, MunimentError, QueryError
+from ..schemas.restricted import RESTRICTED_TABLES
 from ..schemas.tables import CORPUS, MANIFEST_TABLES, QUARANTINE
 from ..schemas.tables_governance import BESIDE, REQUEST_MATCHES
 from .answers import FORMATS, write_answer
 from .beside import side_tables
 from .named_queries import NAMED_QUERIES, NamedQuery
 from .release import open_release
+from .restricted import restricted_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,6 +54,7 @@ TIMEOUT = 30.0
 MEMORY = "2GB"
 """Memory DuckDB may use; it holds a group-by over 10 million documents (measured: 0.9 GB)."""
 
+_EMPTY = {spec.name: spec.arrow().empty_table() for spec in RESTRICTED_TABLES}
 _READ_NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
 _GLOB = frozenset("*?[")
 
@@ -61,6 +64,7 @@ def connect(
     *,
     verified: bool = True,
     with_corpus: bool = False,
+    with_restricted: bool = False,
     native: bool = False,
     memory: str = MEMORY,
     before: Release | None = None,
@@ -71,6 +75,7 @@ def connect(
         release: The release.
         verified: Whether to prove size and sha256 of every file read before the first query.
         with_corpus: Whether `corpus` is a view too; it holds the text.
+        with_restricted: Whether the restricted tables are views too; empty if they are not here.
         native: Let DuckDB open the listed files itself, which prunes by statistics and so looks
             up a document ten times faster; only for SQL of our own, or where nothing can be
             written.
@@ -85,6 +90,8 @@ def connect(
     """
     names = (*TABLES, CORPUS.name) if with_corpus else TABLES
     files = [item for name in names for item in _parts(release, name)]
+    restricted = restricted_files(release) if with_restricted else ()
+    files += restricted
     if verified:
         _prove(release, files)
     views = {name: _paths(release, name) for name in names}
@@ -95,10 +102,16 @@ def connect(
     connection = duckdb.connect(":memory:")
     if before:
         connection.execute(f"CREATE SCHEMA {BEFORE}")
+    for spec in RESTRICTED_TABLES if with_restricted else ():
+        here = [item for item in restricted if item.table == spec.name]
+        views[spec.name] = [str(release.path(item).absolute()) for item in here]
     every_path = [path for paths in views.values() for path in paths]
     native = native and not any(_GLOB & set(path) for path in every_path)
     for name, paths in views.items():
-        _add_view(connection, name, paths, native=native)
+        if paths:
+            _add_view(connection, name, paths, native=native)
+        else:  # only of restricted tables is there sometimes no file
+            connection.register(name, _EMPTY[name])
     for name, table in side_tables(release).items():
         connection.register(name, table)
     place = resources.files(__package__).joinpath("views", f"{REQUEST_MATCHES.name}.sql")
@@ -139,6 +152,7 @@ def run_query(
     out: IO[bytes] | None = None,
     *,
     with_corpus: bool = False,
+    with_restricted: bool = False,
     verified: bool = True,
     timeout: float = TIMEOUT,
     memory: str = MEMORY,
@@ -154,6 +168,7 @@ def run_query(
         fmt: One of `answers.FORMATS`.
         out: Where to write; None is standard output.
         with_corpus: Whether `corpus`, which holds the text, is a view too.
+        with_restricted: Whether the restricted tables are views too.
         verified: Whether to prove every file read first.
         timeout: Seconds the query may take.
         memory: Memory limit of DuckDB.
@@ -171,6 +186,7 @@ def run_query(
             "params": _encode(params),
             "format": fmt,
             "with_corpus": with_corpus,
+            "with_restricted": with_restricted,
             "verified": verified,
             "memory": memory,
             "timeout": timeout,

@@ -45,6 +45,7 @@ def main() -> int:
             release,
             verified=request["verified"],
             with_corpus=request["with_corpus"],
+            with_restricted=request["with_restricted"],
             native=cannot_write,
             memory=request["memory"],
         ) as connection:

@@ -21,8 +21,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
+from ..schemas.fields import TableSpec
 from ..schemas.job import MANDATORY_BY_KIND, Job
 from ..schemas.job_file import model_in
+from ..schemas.restricted import RESTRICTED_TABLES
 from ..schemas.tables import ALL_TABLES, SCHEMA_VERSION
 
 _WIDTH = 99
@@ -86,13 +88,10 @@ def render_manifest_reference() -> str:
         f"its name. Version {SCHEMA_VERSION}; a reader refuses a release of another version.",
     ]
     for table in ALL_TABLES:
-        lines += ["", f"## `{table.name}`", "", table.meaning, ""]
-        lines += ["| Column | Type | Unit | Meaning | Standard |", "|---|---|---|---|---|"]
-        for column in table.fields:
-            null = ", null allowed" if column.nullable else ""
-            kind = _arrow_type(column.type) + null
-            cells = (f"`{column.name}`", kind, column.unit, column.meaning, column.standard)
-            lines.append(_table_row([cell or "" for cell in cells]))
+        lines += _table_lines(table)
+    lines += ["", "# Restricted tables", "", *_restricted_words()]
+    for table in RESTRICTED_TABLES:
+        lines += _table_lines(table)
     return "\n".join(lines) + "\n"
 
 
@@ -104,6 +103,26 @@ def render_job_yaml() -> str:
         "",
     ]
     return "\n".join([*head, *_yaml(Job, "", 0)]) + "\n"
+
+
+def _restricted_words() -> list[str]:
+    return textwrap.wrap(
+        "Under `restricted/`, readable by their owner only, and never to be published: "
+        "pseudonymous personal data. `muniment query --with-restricted` shows them; a release "
+        "without the folder is whole. `personal_data.links` says what they hold.",
+        _WIDTH,
+    )
+
+
+def _table_lines(table: TableSpec) -> list[str]:
+    lines = ["", f"## `{table.name}`", "", table.meaning, ""]
+    lines += ["| Column | Type | Unit | Meaning | Standard |", "|---|---|---|---|---|"]
+    for column in table.fields:
+        null = ", null allowed" if column.nullable else ""
+        kind = _arrow_type(column.type) + null
+        cells = (f"`{column.name}`", kind, column.unit, column.meaning, column.standard)
+        lines.append(_table_row([cell or "" for cell in cells]))
+    return lines
 
 
 def write_references(folder: Path) -> None:

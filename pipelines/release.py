@@ -244,8 +244,22 @@ def _parse(raw: bytes, release_id: str) -> dict[str, Any]:
 
 def _listed(manifest: Mapping[str, Any], release_id: str) -> tuple[ReleaseFile, ...]:
     place = f"snapshots/{release_id}/MANIFEST.json"
-    entries = manifest.get("files")
-    if not isinstance(entries, list) or not isinstance(manifest.get("totals"), dict):
+    if not isinstance(manifest.get("totals"), dict):
+        raise IntegrityError(f"{place}: expected `files` and `totals`")
+    return file_entries(manifest.get("files"), place)
+
+
+def file_entries(entries: object, place: str) -> tuple[ReleaseFile, ...]:
+    """Return the file entries of a manifest or an index, in the order of their paths.
+
+    Args:
+        entries: The list as it was read.
+        place: Name of the file it stands in, for messages.
+
+    Raises:
+        IntegrityError: It is no list of sound entries, each path once.
+    """
+    if not isinstance(entries, list):
         raise IntegrityError(f"{place}: expected `files` and `totals`")
     found: dict[str, ReleaseFile] = {}
     for number, entry in enumerate(entries):

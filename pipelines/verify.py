@@ -18,12 +18,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..schemas.errors import IntegrityError
 from ..schemas.reasons import QUARANTINE_REASONS, Outcome, Reason
+from ..schemas.restricted import RESTRICTED_TABLES
 from ..schemas.tables import ALL_TABLES, CORPUS
 from .answers import inert
 from .books import BOOKS
 from .query import connect
 from .release import UNLISTED
+from .restricted import INDEX, open_to_others, restricted_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,7 +40,7 @@ MOST_ROWS = 20
 
 _MEMORY = "4GB"
 _WORDS = ("code_version", "config_sha256", "key_id")
-_TABLES = {spec.name: spec for spec in ALL_TABLES}
+_TABLES = {spec.name: spec for spec in (*ALL_TABLES, *RESTRICTED_TABLES)}
 
 
 @dataclass(frozen=True)
@@ -71,20 +74,28 @@ def verify(release: Release) -> list[Fault]:
     Returns:
         Faults in the order of the files, then of the checks; empty when the release is sound.
     """
-    faults = [*_check_listing(release), *_check_files(release)]
+    try:
+        restricted = restricted_files(release)
+    except IntegrityError as error:
+        return [Fault(INDEX, "", "restricted", str(error).removeprefix(f"{INDEX}: "))]
+    faults = [*_check_listing(release, restricted), *_check_files(release, restricted)]
     return faults or _check_books(release)
 
 
-def _check_listing(release: Release) -> Iterator[Fault]:
-    """Yield what lies in the folder unlisted, and tables without a file."""
-    listed = {item.path for item in release.listed}
+def _check_listing(release: Release, restricted: tuple[ReleaseFile, ...]) -> Iterator[Fault]:
+    """Yield what lies in the folder unlisted, tables without a file, and open restricted files."""
+    listed = {item.path for item in (*release.listed, *restricted)}
+    listed |= {INDEX} if restricted else set()
     folders = {path[: place + 1] for path in listed for place in _slashes(path)}
     for path in _walk(release):
         if path not in listed and path not in UNLISTED and path not in folders:
             yield Fault(path, "", "extra-file", "the manifest does not list it")
-    for name in _TABLES:
+    for name in (spec.name for spec in ALL_TABLES):
         if not release.files(name):
             yield Fault("MANIFEST.json", "", "missing-table", f"no file of table {name} is listed")
+    for path in open_to_others(release):
+        detail = "others than its owner can reach it; expected mode 0600, folders 0700"
+        yield Fault(path, "", "restricted", detail)
 
 
 def _slashes(path: str) -> list[int]:
@@ -103,9 +114,9 @@ def _walk(release: Release) -> list[str]:
     return sorted(found)
 
 
-def _check_files(release: Release) -> list[Fault]:
+def _check_files(release: Release, restricted: tuple[ReleaseFile, ...]) -> list[Fault]:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        checked = pool.map(lambda item: _check_file(release, item), release.listed)
+        checked = pool.map(lambda item: _check_file(release, item), (*release.listed, *restricted))
         return [fault for fault in checked if fault]
 
 
@@ -145,7 +156,9 @@ def _content(release: Release, item: ReleaseFile) -> tuple[int | None, pa.Schema
 def _check_books(release: Release) -> list[Fault]:
     faults = []
     # Our own SQL over files that were proved a moment ago.
-    with connect(release, verified=False, native=True, memory=_MEMORY) as connection:
+    with connect(
+        release, verified=False, with_restricted=True, native=True, memory=_MEMORY
+    ) as connection:
         _add_promises(connection, release)
         connection.register("corpus_rows", _corpus_rows(release))
         for check in BOOKS:

@@ -325,6 +325,7 @@ def test_the_books_find_a_consistent_lie(tmp_path: Path, name: str) -> None:
 def test_every_rule_of_the_books_has_a_lie_that_breaks_it() -> None:
     broken = set().union(*(expected for _, expected in LIES.values()))
     tested_below = {"run-totals", "decision-order"}
+    tested_below |= {"link-place"}  # test_pii_release.py
     assert {check.name for check in BOOKS} - broken == tested_below
 
 

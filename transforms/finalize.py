@@ -18,7 +18,9 @@ import pyarrow.compute as pc
 
 from ..schemas import tables
 from ..schemas.job import CorpusFormat
+from ..schemas.personal_data import LinkScope
 from ..schemas.reasons import REASON_CODES, Reason
+from ..schemas.restricted import PII_LINKS
 from ..schemas.staged import EXACT, NEAR, SAME_ADDRESS
 from . import ledger
 from .corpus_json import write_jsonl
@@ -302,3 +304,8 @@ def _write(
     }
     for spec in PRODUCT_TABLES:
         out.write_parquet(spec.name, spec.arrow(), [rows[spec.name]])
+    scope = run.job.personal_data.links
+    if scope is not LinkScope.OFF:
+        links = ledger.link_rows(kept.spans, relations, scope, bytes.fromhex(run.plan.key_id))
+        if links.num_rows:
+            out.write_parquet(PII_LINKS.name, PII_LINKS.arrow(), [links])

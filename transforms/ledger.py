@@ -12,7 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..schemas.fields import TableSpec
+from ..schemas.personal_data import LinkScope
 from ..schemas.reasons import REASON_WORDS, ClusterRole, PiiGrade
+from ..schemas.restricted import PII_LINKS
 from ..schemas.tables import (
     DECISIONS,
     DOCUMENTS,
@@ -23,6 +25,7 @@ from ..schemas.tables import (
 )
 from .hashing import hashes_to_ids
 from .outcomes import COPY_ROLES, Fired, Outcomes, Relations
+from .pii import ENTITIES
 from .policy import NO_ENTRY
 
 _OUTCOME_WORDS = pa.array(["kept", "removed", "quarantined"])
@@ -289,6 +292,26 @@ def pii_rows(spans: pa.Table, relations: Relations) -> pa.Table:
         "n_redacted": pc.if_else(left, 0, counted["count_all"]),
     }
     return table_of(PII_STATS, columns, counted.num_rows)
+
+
+def link_rows(spans: pa.Table, relations: Relations, scope: LinkScope, key_id: bytes) -> pa.Table:
+    """Return the restricted `pii_links` rows.
+
+    Args:
+        spans: Columns row, start, end, entity_type, value_hmac, action of the kept documents.
+        relations: Identifiers of the records.
+        scope: `residual`: what stays in the corpus of types that are personal data; `all`: these
+            and all that was replaced.
+        key_id: Public name of the key.
+    """
+    personal = pa.array([entity.name for entity in ENTITIES if entity.action != "keep"])
+    chosen = pc.is_in(_plain(spans["entity_type"]), personal)
+    if scope is LinkScope.RESIDUAL:
+        chosen = pc.and_(chosen, pc.equal(_plain(spans["action"]), "left"))
+    rows = spans.filter(chosen)
+    columns = {name: rows[name] for name in PII_LINKS.arrow().names if name in rows.column_names}
+    columns |= {"doc_id": ids(relations.ids[rows["row"].to_numpy()]), "key_id": key_id}
+    return table_of(PII_LINKS, columns, rows.num_rows)
 
 
 def quarantine_rows(
