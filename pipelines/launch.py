@@ -16,18 +16,19 @@ import threading
 import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from ..schemas.errors import JobError, StageError
+from ..schemas.errors import JobError, MunimentError, StageError
 from ..schemas.job import ExchangeWay
 from ..transforms.run_state import Plan
 from ..transforms.stages import GovernCorpus, RunRef
 from ..transforms.storage import write_bytes
 from ..transforms.units import Workspace
+from .flink import check_flink, flink_session, is_flink
 from .local_workers import LocalWorkers, is_local, worker_count
 
 WORKER_LOG = "worker.log"
@@ -70,11 +71,11 @@ def run_graph(
     """
     workspace = Workspace(plan.work)
     workspace.forget_failures()
-    # Beam logs a failing element's exception with its traceback; ours arrive as typed errors.
-    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     try:
-        with _quiet_threads():
+        with _quiet_engine():
             _submit(plan, ref, beam_arguments, workers)
+    except MunimentError:
+        raise
     except Exception as error:  # noqa: BLE001  (an engine may raise anything)
         # The engine wraps what a worker raises in text of its own; the note on disk is the error.
         failure = workspace.failure()
@@ -105,7 +106,9 @@ def _submit(
     plan: Plan, ref: RunRef, beam_arguments: Sequence[str], workers: LocalWorkers | None
 ) -> None:
     if not is_local(beam_arguments):
-        _run(beam.Pipeline(options=beam_options(beam_arguments)), plan, ref)
+        options = beam_options(beam_arguments)
+        with flink_session(options, Path(plan.work)) if is_flink(options) else nullcontext():
+            _run(beam.Pipeline(options=options), plan, ref)
         return
     count = local_workers(plan)
     _LOG.info("local runner: %d worker process(es), %d splits", count, len(plan.splits))
@@ -137,7 +140,8 @@ def beam_options(arguments: Sequence[str]) -> PipelineOptions:
     """Return Beam's options for the flags that muniment does not know itself.
 
     Raises:
-        JobError: Beam does not know a flag either; it would ignore it without a word.
+        JobError: Beam does not know a flag either, and would ignore it without a word; or a flag
+            is missing.
     """
     parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False)
     for group in PipelineOptions.__subclasses__():
@@ -146,7 +150,9 @@ def beam_options(arguments: Sequence[str]) -> PipelineOptions:
     unknown = [flag for flag in parser.parse_known_args(list(arguments))[1] if flag[0] == "-"]
     if unknown:
         raise JobError([f"{flag}: neither muniment nor Beam knows this flag" for flag in unknown])
-    return PipelineOptions(list(arguments))
+    options = PipelineOptions(list(arguments))
+    check_flink(options)
+    return options
 
 
 def largest_first(plan: Plan) -> list[int]:
@@ -165,18 +171,26 @@ def largest_first(plan: Plan) -> list[int]:
 
 
 @contextmanager
-def _quiet_threads() -> Iterator[None]:
-    """Keep the tracebacks of the engine's threads off stderr: they may hold document text."""
-    before = threading.excepthook
+def _quiet_engine() -> Iterator[None]:
+    """Keep what the engine says off stderr: tracebacks and messages may hold document text."""
+    before, root = threading.excepthook, logging.getLogger()
 
     def note(arguments: threading.ExceptHookArgs) -> None:
         _LOG.debug("thread failure: %s", arguments.exc_type.__name__)
 
     threading.excepthook = note
+    # Beam logs through its own loggers, and what a job service says through the root itself.
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
+    root.addFilter(_nothing)
     try:
         yield
     finally:
         threading.excepthook = before
+        root.removeFilter(_nothing)
+
+
+def _nothing(_record: logging.LogRecord) -> bool:
+    return False
 
 
 def _local_runner(

@@ -34,6 +34,7 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     sys.excepthook = lambda kind, _error, _trace: _note(kind)
     threading.excepthook = lambda arguments: _note(arguments.exc_type)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # a pool outlives many workers: leave no zombies
     for line in sys.stdin.buffer:
         message = json.loads(line)
         if "plan" in message:
@@ -64,6 +65,7 @@ def _prepare(plan_path: str, digest: str, log: str) -> None:
 def _serve(environment: Mapping[str, str]) -> None:
     """Serve the launcher until it is done; never return."""
     _end_with_parent()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.environ.update(environment)
     # Beam prints the traceback of a failing element; the launcher gets it through the engine.

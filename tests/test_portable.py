@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same job through Beam's portable job service and a pool of separate worker processes.
+"""The same job through Beam's portable job service and muniment's pool of worker processes.
 
 It proves pickling, coders and staging before any cluster sees them: the job service knows nothing
 of this process, and the workers import muniment from where it is installed.
@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -34,14 +33,11 @@ def free_port() -> int:
 def service(module: str, *flags: str, port: int) -> Iterator[None]:
     """Run a Beam service until the block ends; its process group goes with it."""
     command = [sys.executable, "-m", module, *flags]
-    # The pool starts its workers as `python`, whichever comes first on the path.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     process = subprocess.Popen(
         command,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        env={**os.environ, "PATH": path},
     )
     try:
         latest = time.monotonic() + 60
@@ -70,7 +66,7 @@ def portable_flags(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[st
             f"--staging_dir={staging}",
             port=jobs,
         ),
-        service(f"{runners}.worker.worker_pool_main", f"--service_port={workers}", port=workers),
+        service("muniment.pipelines.worker_pool", f"--port={workers}", port=workers),
     ):
         yield [
             "--runner=PortableRunner",

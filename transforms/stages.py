@@ -20,6 +20,8 @@ from .finalize import witnesses
 from .run_state import Run, load_run
 
 Keyed = PCollection[tuple[int, object]]
+Answers = tuple[Keyed, ...]
+"""What several stages have for the splits."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,18 @@ class AnnotateSplits(beam.PTransform[PCollection[int], PCollection[int]]):
         )
 
 
+class GroupAnswers(beam.PTransform[Answers, Keyed]):
+    """Bring what several stages have for a split together.
+
+    They come one by one, since no Flatten may take the output of another: the Flink runner of Beam
+    2.62 refuses such a graph.
+    """
+
+    def expand(self, answers: Answers) -> Keyed:
+        """Wire flatten -> group by split."""
+        return answers | beam.Flatten() | beam.GroupByKey()
+
+
 @dataclass
 class ElectVersions(beam.PTransform[PCollection[str], Keyed]):
     """Choose one document of each address, and answer by split.
@@ -111,10 +125,10 @@ class ElectVersions(beam.PTransform[PCollection[str], Keyed]):
 
 
 @dataclass
-class IntroduceVersions(beam.PTransform[Keyed, Keyed]):
+class IntroduceVersions(beam.PTransform[Answers, Keyed]):
     """Name the documents that stay to the others of their address.
 
-    Takes the answers of the exact stage and of the election, every split announced.
+    Takes the announcement of every split and the answers of the election and the exact stage.
 
     Args:
         ref: The run.
@@ -122,12 +136,12 @@ class IntroduceVersions(beam.PTransform[Keyed, Keyed]):
 
     ref: RunRef
 
-    def expand(self, answers: Keyed) -> Keyed:
+    def expand(self, answers: Answers) -> Keyed:
         """Wire introduce -> exchange by split."""
         unit = _Received(self.ref, stage_units.introduce)
         return (
             answers
-            | "GroupSplits" >> beam.GroupByKey()
+            | "GroupSplits" >> GroupAnswers()
             | "Introduce" >> beam.ParDo(unit).with_output_types(str)
             | "BySplit" >> ExchangeBatches(self.ref.way)
         )
@@ -157,10 +171,10 @@ class GroupExactCopies(beam.PTransform[PCollection[str], Keyed]):
 
 
 @dataclass
-class FindNearCopies(beam.PTransform[Keyed, Keyed]):
+class FindNearCopies(beam.PTransform[Answers, Keyed]):
     """Propose near-duplicates by band, verify them, and answer by split.
 
-    Takes the answers of the exact stage, every split announced.
+    Takes the announcement of every split and the answers of the exact stage.
 
     Args:
         ref: The run.
@@ -170,10 +184,10 @@ class FindNearCopies(beam.PTransform[Keyed, Keyed]):
     ref: RunRef
     parts: bool
 
-    def expand(self, exact: Keyed) -> Keyed:
+    def expand(self, exact: Answers) -> Keyed:
         """Wire propose -> connect -> join -> collect -> verify, with an exchange between each."""
         ref, way = self.ref, self.ref.way
-        leaders = exact | "GroupSplits" >> beam.GroupByKey()
+        leaders = exact | "GroupSplits" >> GroupAnswers()
         edges = (
             leaders
             | "Propose" >> beam.ParDo(_Received(ref, stage_units.propose)).with_output_types(str)
@@ -191,9 +205,8 @@ class FindNearCopies(beam.PTransform[Keyed, Keyed]):
             | "MembersBySplit" >> ExchangeBatches(way)
         )
         return (
-            (exact, memberships)
-            | "Both" >> beam.Flatten()
-            | "GroupMembers" >> beam.GroupByKey()
+            (*exact, memberships)
+            | "GroupMembers" >> GroupAnswers()
             | "Collect" >> beam.ParDo(_Received(ref, stage_units.collect)).with_output_types(str)
             | "ByComponent" >> ExchangeBatches(way)
             | "GroupComponents" >> beam.GroupByKey()
@@ -259,11 +272,11 @@ class _Settle(beam.DoFn):
 
 
 @dataclass
-class FinalizeSplits(beam.PTransform[Keyed, PCollection[int]]):
+class FinalizeSplits(beam.PTransform[Answers, PCollection[int]]):
     """Decide, redact and write every split; write again those whose witnesses fell.
 
-    Takes the answers of the exact and near stages, every split announced; gives the numbers of the
-    splits that were written again.
+    Takes the announcement of every split and the answers of the exact and near stages; gives the
+    numbers of the splits that were written again.
 
     Args:
         ref: The run.
@@ -271,9 +284,9 @@ class FinalizeSplits(beam.PTransform[Keyed, PCollection[int]]):
 
     ref: RunRef
 
-    def expand(self, answers: Keyed) -> PCollection[int]:
+    def expand(self, answers: Answers) -> PCollection[int]:
         """Wire finalize -> the fallen, as a side input -> settle."""
-        grouped = answers | "GroupAnswers" >> beam.GroupByKey()
+        grouped = answers | "GroupAnswers" >> GroupAnswers()
         fallen = grouped | "Finalize" >> beam.ParDo(_Finalize(self.ref)).with_output_types(int)
         return grouped | "Settle" >> beam.ParDo(
             _Settle(self.ref), AsList(fallen)
@@ -302,22 +315,21 @@ class GovernCorpus(beam.PTransform[PCollection[int], PCollection[int]]):
         every = annotated | "EverySplit" >> AnnouncePartitions(self.ref.way)
         unit = _Each(self.ref, stage_units.screen)
         screened = annotated | "Screen" >> beam.ParDo(unit).with_output_types(str)
-        told = [every]
+        answers: Answers = (every,)
         if self.addresses:
-            told.append(screened | "ElectVersions" >> ElectVersions(self.ref))
+            elected = screened | "ElectVersions" >> ElectVersions(self.ref)
+            answers = (*answers, elected)
             screened = (
-                tuple(told)
-                | "Elected" >> beam.Flatten()
-                | "GroupElected" >> beam.GroupByKey()
+                answers
+                | "GroupElected" >> GroupAnswers()
                 | "Identify"
                 >> beam.ParDo(_Received(self.ref, stage_units.identify)).with_output_types(str)
             )
-        told.append(screened | "GroupExactCopies" >> GroupExactCopies(self.ref))
-        answers = tuple(told) | "Exact" >> beam.Flatten()
+        answers = (*answers, screened | "GroupExactCopies" >> GroupExactCopies(self.ref))
         if self.addresses:
             named = answers | "IntroduceVersions" >> IntroduceVersions(self.ref)
-            answers = (answers, named) | "ExactAndAddresses" >> beam.Flatten()
+            answers = (*answers, named)
         if self.near:
             near = answers | "FindNearCopies" >> FindNearCopies(self.ref, self.parts)
-            answers = (answers, near) | "ExactAndNear" >> beam.Flatten()
+            answers = (*answers, near)
         return answers | "FinalizeSplits" >> FinalizeSplits(self.ref)
