@@ -130,6 +130,21 @@ _TOTALS = (
         """,
     ),
     Check(
+        "input-bytes",
+        _DOCUMENTS,
+        "expected the records and the blank bytes to be all bytes of the file",
+        """
+        WITH counted AS (
+            SELECT input_number, sum(length) AS stream, sum(bytes_in) AS texts
+            FROM documents GROUP BY input_number
+        )
+        SELECT i.path FROM inputs AS i LEFT JOIN counted AS c USING (input_number)
+        WHERE (i.format = 'jsonl' AND i.stream_bytes <> coalesce(c.stream, 0) + i.blank_bytes)
+            OR (i.format = 'parquet' AND i.stream_bytes <> coalesce(c.texts, 0))
+        ORDER BY input_number
+        """,
+    ),
+    Check(
         "known-source",
         "manifest/inputs",
         "expected a source that `sources` declares",

@@ -28,6 +28,7 @@ class Field:
         unit: Unit or range (`tokens`, `bytes`, `[0, 1]`), or None.
         standard: The standard or disclosure field it serves, or None.
         nullable: Whether null is a value; its meaning is then part of `meaning`.
+        ascending: Whether values mostly grow from row to row; they are stored as differences.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Field:
     unit: str | None = None
     standard: str | None = None
     nullable: bool = False
+    ascending: bool = False
 
     def arrow(self) -> pa.Field:
         """Return the Arrow field, its documentation as field metadata."""
@@ -44,6 +46,8 @@ class Field:
             metadata["unit"] = self.unit
         if self.standard:
             metadata["standard"] = self.standard
+        if self.ascending:
+            metadata["order"] = "ascending"
         return pa.field(self.name, self.type, nullable=self.nullable, metadata=metadata)
 
 

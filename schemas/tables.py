@@ -176,6 +176,7 @@ DOCUMENTS = TableSpec(
             pa.uint64(),
             "Byte offset in the decompressed stream (JSONL, crawls), row group << 32 | row (Parquet), "
             "or in the file itself (crawls with one gzip member a record).",
+            ascending=True,
         ),
         Field("length", pa.uint64(), "Bytes of the record there; 0 for Parquet.", "bytes"),
         Field("outcome", WORD, "kept, removed or quarantined."),
@@ -248,7 +249,13 @@ DOCUMENTS = TableSpec(
             nullable=True,
         ),
         Field("out_file", WORD, "Corpus file that holds it; null if not kept.", nullable=True),
-        Field("out_row", pa.uint32(), "Row in that file; null if not kept.", nullable=True),
+        Field(
+            "out_row",
+            pa.uint32(),
+            "Row in that file; null if not kept.",
+            nullable=True,
+            ascending=True,
+        ),
     ),
 )
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from muniment.schemas.fields import Field
 from muniment.transforms.storage import (
     TEMPORARY_PREFIX,
     canonical_json,
@@ -151,6 +152,31 @@ def test_canonical_json_has_one_spelling_and_refuses_what_is_not_json() -> None:
 
 
 # Same rows, same bytes
+
+
+def test_identifiers_have_no_dictionary_and_growing_numbers_are_differences(
+    tmp_path: Path,
+) -> None:
+    ascending = Field("place", pa.uint64(), "Place.", ascending=True).arrow()
+    schema = pa.schema([("id", pa.binary(16)), ascending, ("word", pa.string())])
+    rows = pa.table(
+        {
+            "id": [bytes([n]) * 16 for n in range(100)],
+            "place": pa.array(range(100), pa.uint64()),
+            "word": ["a"] * 100,
+        }
+    ).cast(schema)
+    write_parquet(tmp_path / "t.parquet", schema, [rows])
+    with pq.ParquetFile(tmp_path / "t.parquet") as file:
+        group = file.metadata.row_group(0)
+        encodings = [set(group.column(place).encodings) for place in range(3)]
+        assert file.read().equals(rows)
+    assert [column & {"PLAIN_DICTIONARY", "RLE_DICTIONARY"} != set() for column in encodings] == [
+        False,
+        False,
+        True,
+    ]
+    assert "DELTA_BINARY_PACKED" in encodings[1]
 
 
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:

@@ -142,11 +142,11 @@ def of(made: dict[str, list[dict[str, Any]]], table: str, number: int) -> dict[s
 LIES: dict[str, tuple[Callable[[dict[str, list[dict[str, Any]]]], object], set[str]]] = {
     "a document is dropped": (
         lambda made: drop(made, "documents", 8),
-        {"counted-totals", "input-records", "terminal-decision", "known-document"},
+        {"counted-totals", "input-records", "input-bytes", "terminal-decision", "known-document"},
     ),
     "a quarantined record is dropped everywhere": (
         lambda made: [drop(made, table, 9) for table in ("documents", "decisions", "quarantine")],
-        {"counted-totals", "input-records"},
+        {"counted-totals", "input-records", "input-bytes"},
     ),
     "a reason is changed": (
         lambda made: document(made, 4).update(reason="empty"),
@@ -216,7 +216,7 @@ LIES: dict[str, tuple[Callable[[dict[str, list[dict[str, Any]]]], object], set[s
     ),
     "a record moves to another file": (
         lambda made: document(made, 8).update(input_number=1, offset=9_000_000),
-        {"input-records", "one-place"},
+        {"input-records", "input-bytes", "one-place"},
     ),
     "tokens are added": (
         lambda made: document(made, 1).update(tokens_out=101),
@@ -291,6 +291,10 @@ LIES: dict[str, tuple[Callable[[dict[str, list[dict[str, Any]]]], object], set[s
     "a span lies in a removed document": (
         lambda made: of(made, "spans", 2).update(doc_id=doc_id(4)),
         {"span-place"},
+    ),
+    "a record is one byte shorter than what was read": (
+        lambda made: document(made, 8).update(length=999),
+        {"input-bytes"},
     ),
     "the reader counted one record more": (
         lambda made: made["inputs"][0].update(records=11),

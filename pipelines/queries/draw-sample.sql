@@ -1,8 +1,9 @@
 -- draw-sample: Which documents should a reviewer look at (stratified; save it in samples/)? Args:
 -- $purpose (content, residual_pii or another word), $documents (size of the sample).
 -- Strata are source, language, length and whether personal data was found, in proportion, at least
--- one of each; which documents of a stratum is a matter of a hash of their ids and the purpose, so
--- the same question draws the same documents. `inclusion` is the chance that a document had.
+-- one of each. Ids are keyed hashes, so they are random already: a stratum gives the documents that
+-- follow a place which the purpose names, in a circle. The same question draws the same documents.
+-- `inclusion` is the chance that a document had.
 WITH strata AS (
     SELECT
         doc_id,
@@ -33,7 +34,7 @@ ranked AS (
         drawn,
         row_number() OVER (
             PARTITION BY stratum
-            ORDER BY md5(hex(doc_id) || $purpose), doc_id
+            ORDER BY doc_id < unhex(md5($purpose)), doc_id
         ) AS place
     FROM strata JOIN sizes USING (stratum)
 )

@@ -1,11 +1,16 @@
 -- Q12 unexplained: Which decisions lack their reason? (must be empty) Args: none.
 -- Empty when every removed or quarantined record has exactly one terminal decision, kept none.
+WITH terminal AS (
+    SELECT doc_id, count(*) AS n
+    FROM decisions
+    WHERE terminal
+    GROUP BY doc_id
+)
 SELECT
     d.doc_id,
     d.outcome,
     d.reason,
-    count(x.doc_id) AS terminal_decisions
-FROM documents AS d LEFT JOIN decisions AS x ON x.doc_id = d.doc_id AND x.terminal
-GROUP BY d.doc_id, d.outcome, d.reason
-HAVING count(x.doc_id) <> (CASE WHEN d.outcome = 'kept' THEN 0 ELSE 1 END)
+    coalesce(t.n, 0) AS terminal_decisions
+FROM documents AS d LEFT JOIN terminal AS t USING (doc_id)
+WHERE coalesce(t.n, 0) <> if(d.outcome = 'kept', 0, 1)
 ORDER BY d.doc_id
