@@ -11,7 +11,7 @@ import resource
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -115,23 +115,24 @@ def run_job(
         write_json(work / PLAN_FILE, plan.as_dict())
         way = exchange_way(plan, beam_arguments)
         ref = RunRef(str(plan.work) + f"/{PLAN_FILE}", run.whole_fingerprint, way)
-        with ProgressBar(plan, show=progress):
-            run_graph(plan, ref, beam_arguments, workers)
-        annotated, final = _final_markers(run)
-        check_guards(plan, final, finished(run, "verify"))
-        stages = stage_report(run)
-        elapsed = time.perf_counter() - start
-        report = {
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "seconds": round(elapsed, 3),
-            "host": {"machine": platform.machine(), "cores": os.cpu_count()},
-            "python": platform.python_version(),
-            "exchange": way,
-            "beam_arguments": list(beam_arguments),
-            "peak_rss_bytes": peak_rss(),
-            "stages": stages,
-        }
-        release_id, totals = commit_release(run, annotated, final, output, report)
+        with _reported(run, output):
+            with ProgressBar(plan, show=progress):
+                run_graph(plan, ref, beam_arguments, workers)
+            annotated, final = _final_markers(run)
+            check_guards(plan, final, finished(run, "verify"))
+            stages = stage_report(run)
+            elapsed = time.perf_counter() - start
+            report = {
+                "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+                "seconds": round(elapsed, 3),
+                "host": {"machine": platform.machine(), "cores": os.cpu_count()},
+                "python": platform.python_version(),
+                "exchange": way,
+                "beam_arguments": list(beam_arguments),
+                "peak_rss_bytes": peak_rss(),
+                "stages": stages,
+            }
+            release_id, totals = commit_release(run, annotated, final, output, report)
         if not plan.job.engine.keep_work:
             shutil.rmtree(work)
     return {
@@ -146,6 +147,16 @@ def run_job(
         "peak_rss_bytes": peak_rss(),
         "stages": stages,
     }
+
+
+def _reported(run: Run, output: Path) -> AbstractContextManager[None]:
+    """Return what reports a block to a lineage service, if the job names one."""
+    settings = run.plan.job.engine.lineage
+    if settings.file is None and settings.url is None:
+        return nullcontext()
+    from .lineage import reported  # noqa: PLC0415  (its client is slow to import)
+
+    return reported(run, output)
 
 
 def _final_markers(run: Run) -> tuple[list[Marker], list[Marker]]:

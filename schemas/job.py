@@ -297,6 +297,22 @@ class ExchangeWay(StrEnum):
     ENGINE = "engine"
 
 
+class Lineage(JobModel):
+    """Where OpenLineage events of a run go; nowhere by default. They hold no text."""
+
+    namespace: str = Field(
+        "muniment", min_length=1, max_length=200, description="Namespace of the run and its data."
+    )
+    file: str | None = Field(
+        None, description="File to append the events to, a line each; relative to the job file."
+    )
+    url: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="Service to post them to; a key comes from OPENLINEAGE_API_KEY.",
+    )
+
+
 class Engine(JobModel):
     """How the job runs; nothing here changes the bytes of a release."""
 
@@ -305,6 +321,7 @@ class Engine(JobModel):
     )
     workers: int = Field(0, ge=0, le=256, description="Local worker processes; 0 = one a core.")
     keep_work: bool = Field(False, description="Keep the work folder after the release.")
+    lineage: Lineage = Field(Lineage(), description="OpenLineage events.")
 
 
 class Partitioning(JobModel):
