@@ -56,6 +56,9 @@ MEMORY = "2GB"
 
 _EMPTY = {spec.name: spec.arrow().empty_table() for spec in RESTRICTED_TABLES}
 _READ_NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
+_SQL_IN_STRINGS = frozenset({"query", "json_execute_serialized_sql"})
+"""Table functions that run a statement hidden in a string, where its tree cannot be seen."""
+
 _GLOB = frozenset("*?[")
 
 
@@ -362,7 +365,7 @@ def _unsafe(node: object) -> str | None:
     kind = node.get("type")
     if isinstance(kind, str) and kind.endswith("_NODE") and kind not in _READ_NODES:
         return kind.removesuffix("_NODE").removesuffix("_QUERY")
-    if node.get("function_name") == "query":
+    if str(node.get("function_name")).lower() in _SQL_IN_STRINGS:
         return "SQL inside a string"
     return _unsafe(list(node.values()))
 

@@ -2,8 +2,8 @@
 """Write the references that are generated from the models: `make docs`, or this module.
 
 `examples/JOB.md` is a table of every field of a job file, `examples/job.reference.yaml` a job that
-spells every field out, and `examples/MANIFEST.md` a table of every column of a release. A test
-holds all three equal to what this module makes.
+spells every field out, `examples/MANIFEST.md` a table of every column of a release, and
+`examples/QUERIES.md` of every named query. A test holds all four equal to what this module makes.
 """
 
 from __future__ import annotations
@@ -26,8 +26,15 @@ from ..schemas.job import MANDATORY_BY_KIND, Job
 from ..schemas.job_file import model_in
 from ..schemas.restricted import RESTRICTED_TABLES
 from ..schemas.tables import ALL_TABLES, SCHEMA_VERSION
+from ..schemas.tables_governance import BESIDE, REQUEST_MATCHES
+from .named_queries import NAMED_QUERIES
 
 _WIDTH = 99
+
+_BESIDE = (
+    "Facts that a release cannot hold of itself, or that another table gives already. No digest of "
+    "the release covers them."
+)
 
 _EXAMPLES: dict[str, Any] = {
     "name": "my-corpus",
@@ -95,6 +102,32 @@ def render_manifest_reference() -> str:
     return "\n".join(lines) + "\n"
 
 
+def render_query_reference() -> str:
+    """Return a Markdown page with every named query, and the questions an audit asks in order."""
+    lines = [
+        "# The named queries",
+        "",
+        "Made by `make docs` from `pipelines/named_queries.py`; the SQL is in `pipelines/queries/`.",
+        "`muniment query DIR --named why --arg doc_id=...` answers; `--release ID` asks another",
+        "release than the current one. A query marked *gate* stops a release while its answer",
+        "breaks the condition: the run ends with exit code 3 and one line, `CURRENT` does not move,",
+        "and `run.json` of the release that was refused holds what each gate said.",
+        "",
+        "| No. | Query | Question | Arguments | Gate |",
+        "|---|---|---|---|---|",
+    ]
+    for query in sorted(NAMED_QUERIES, key=lambda item: (not item.number, item.number)):
+        args = [
+            f"`{arg.name}`: {arg.meaning}" + (f" ({arg.default})" if arg.default else "")
+            for arg in query.args
+        ]
+        args += ["`before`: release to compare with (the parent)"] if query.compares else []
+        gate = f"`{query.gate}`" if query.gate else ""
+        cells = [query.number, f"`{query.name}`", query.question, "; ".join(args), gate]
+        lines.append(_table_row(cells))
+    return "\n".join(lines) + "\n"
+
+
 def render_job_yaml() -> str:
     """Return a job file that spells every field out, each under its description."""
     head = [
@@ -132,6 +165,7 @@ def write_references(folder: Path) -> None:
         folder: Where to write; must exist.
     """
     (folder / "JOB.md").write_text(render_job_reference(), encoding="utf-8")
+    (folder / "QUERIES.md").write_text(render_query_reference(), encoding="utf-8")
     (folder / "MANIFEST.md").write_text(render_manifest_reference(), encoding="utf-8")
     (folder / "job.reference.yaml").write_text(render_job_yaml(), encoding="utf-8")
 

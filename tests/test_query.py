@@ -115,6 +115,9 @@ WRITING = [
     "WITH t AS (COPY (SELECT 1) TO '{file}' (use_tmp_file false)) SELECT * FROM t",
     "SELECT * FROM (WITH t AS (COPY (SELECT 1) TO '{file}' (use_tmp_file false)) FROM t)",
     "FROM query('WITH t AS (COPY (SELECT 1) TO ''{file}'' (use_tmp_file false)) FROM t')",
+    "FROM json_execute_serialized_sql(json_serialize_sql("
+    "'WITH t AS (COPY (SELECT 1) TO ''{file}'' (use_tmp_file false)) FROM t'))",
+    "FROM JSON_EXECUTE_SERIALIZED_SQL(json_serialize_sql('SELECT 1'))",
     "WITH t AS (INSERT INTO documents VALUES (1) RETURNING 1) SELECT * FROM t",
     "WITH t AS (DELETE FROM documents RETURNING 1) SELECT * FROM t",
     "CREATE TABLE t AS SELECT 1",
@@ -125,6 +128,12 @@ WRITING = [
     "LOAD json",
     "SET memory_limit = '100GB'",
     "RESET lock_configuration",
+    "CREATE SECRET s (TYPE s3, KEY_ID 'a', SECRET 'b')",
+    "SET VARIABLE x = 1",
+    "PREPARE p AS SELECT 1",
+    "COPY documents FROM '{file}'",
+    "IMPORT DATABASE '{folder}'",
+    "CALL enable_logging('QueryLog', storage = 'file')",
     "PRAGMA version",
     "CALL pragma_version()",
     "BEGIN",
@@ -144,6 +153,14 @@ READING_ELSEWHERE = [
     "SELECT * FROM glob('/etc/*')",
     "SELECT * FROM 'https://example.invalid/x.parquet'",
     "SELECT * FROM parquet_metadata('{file}')",
+    "SELECT * FROM read_text('{file}/../../../MANIFEST.json')",
+    "SELECT * FROM read_csv_auto('/etc/passwd')",
+    "SELECT * FROM read_ndjson_objects('/proc/self/environ')",
+    "SELECT * FROM query_table('{file}')",
+    "SELECT * FROM which_secret('s3://bucket/x', 's3')",
+    "SELECT * FROM duckdb_extensions()",
+    "SELECT * FROM sqlite_scan('/etc/passwd', 'x')",
+    "SELECT * FROM arrow_scan(1, 2, 3)",
     "SELECT * FROM read_json('/proc/self/environ')",
     "SELECT getenv('HOME')",
     "SELECT * FROM duckdb_secrets()",
@@ -152,6 +169,9 @@ READING_ELSEWHERE = [
 
 # What a connection without the check would run, in memory and without effect on any file.
 HARMLESS = {
+    "FROM JSON_EXECUTE_SERIALIZED_SQL(json_serialize_sql('SELECT 1'))",
+    "SET VARIABLE x = 1",
+    "PREPARE p AS SELECT 1",
     "CREATE TABLE t AS SELECT 1",
     "LOAD json",
     "PRAGMA version",
@@ -240,17 +260,24 @@ def state(release: Release) -> list[tuple[str, int, str]]:
     )
 
 
-def test_without_the_defence_a_select_overwrites_the_manifest(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [1, 4], ids=["in a WITH", "in a serialised statement"])
+def test_without_the_defence_a_select_overwrites_the_manifest(tmp_path: Path, number: int) -> None:
     """The twin: an allowed path is enough for DuckDB, and the statement counts as a SELECT."""
     build_release(tmp_path)
     release = open_release(tmp_path)
     file = release.parts("runs")[0]
     before = file.read_bytes()
-    sql = WRITING[1].format(file=file)
+    sql = WRITING[number].format(file=file)
     assert duckdb.extract_statements(sql)[0].type == duckdb.StatementType.SELECT
     with connect(release, native=True) as connection:
         connection.execute(sql)
     assert file.read_bytes() != before
+
+
+@pytest.mark.parametrize("sql", ["(" * 50_000 + "1" + ")" * 50_000, "- " * 100_000 + "1"])
+def test_a_statement_too_deep_to_check_is_refused(release: Release, sql: str) -> None:
+    with pytest.raises(QueryError, match="does not parse"):
+        answer(release, f"SELECT {sql}")
 
 
 def test_a_query_that_never_ends_is_stopped(release: Release) -> None:

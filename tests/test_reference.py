@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from muniment.pipelines import reference
+from muniment.pipelines.named_queries import NAMED_QUERIES
 from muniment.schemas.job import Job
 from muniment.schemas.job_file import load_job, model_in
 from muniment.schemas.tables import ALL_TABLES
@@ -46,6 +47,14 @@ def test_every_column_of_every_table_is_in_the_reference():
         for column in table.fields:
             assert column.meaning.endswith((".", ")")), (table.name, column.name)
             assert f"| `{column.name}` |" in text
+
+
+def test_every_named_query_is_in_the_reference_with_its_number_and_arguments():
+    text = reference.render_query_reference()
+    for query in NAMED_QUERIES:
+        line = next(line for line in text.splitlines() if f"| `{query.name}` |" in line)
+        assert line.startswith(f"| {query.number} |")
+        assert all(f"`{arg.name}`" in line for arg in query.args)
 
 
 def test_reference_job_is_valid_and_holds_the_defaults(repository: Path):
