@@ -30,6 +30,7 @@ from ..transforms.reading import (
     printable,
 )
 from ..transforms.rights import check_allowed, load_list, normalise_licences
+from ..transforms.rights.snapshots import describe_snapshot
 from ..transforms.run_state import Plan
 from ..transforms.units import fingerprint
 
@@ -53,6 +54,10 @@ _LIBRARIES = (
     "zstandard",
 )
 """Libraries whose version can change a byte of a release."""
+
+
+_CODE = (".py", ".csv", ".txt")
+"""Suffixes of modules and of the tables that lie beside them."""
 
 
 def make_plan(loaded: LoadedJob, work: Path) -> Plan:
@@ -105,6 +110,7 @@ def make_plan(loaded: LoadedJob, work: Path) -> Plan:
         toxicity_thresholds=thresholds,
         bands=bands,
         rows=rows,
+        snapshots=tuple(_snapshots(loaded, job)),
     )
 
 
@@ -115,7 +121,8 @@ def code_digest() -> str:
     sources = {
         f"{folder.name}/{path.relative_to(folder)}": hashlib.sha256(path.read_bytes()).hexdigest()
         for folder in folders
-        for path in sorted(folder.rglob("*.py"))
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in _CODE
     }
     libraries = {name: importlib.metadata.version(name) for name in _LIBRARIES}
     return fingerprint(__version__, sources, libraries)
@@ -161,6 +168,13 @@ def _in_order(job: Job) -> Job:
         update={
             "sources": tuple(sorted(sources, key=lambda source: source.name)),
             "lists": tuple(sorted(job.lists, key=lambda item: item.name)),
+            "rights": job.rights.model_copy(
+                update={
+                    "snapshots": tuple(
+                        sorted(job.rights.snapshots, key=lambda item: (item.kind.value, item.path))
+                    )
+                }
+            ),
         }
     )
 
@@ -229,6 +243,19 @@ def _lists(loaded: LoadedJob, job: Job) -> list[dict[str, Any]]:
                 "canaries": len(entries.canaries),
             }
         )
+    return facts
+
+
+def _snapshots(loaded: LoadedJob, job: Job) -> list[dict[str, Any]]:
+    """Return the facts of the snapshot tables, in canonical order."""
+    facts = []
+    for item in sorted(set(job.rights.snapshots), key=lambda item: (item.kind.value, item.path)):
+        if not loaded.allow_outside and not is_inside(item.path, loaded.root):
+            raise InputError(
+                f"{printable(item.path)}: path_outside_root: it leads out of the job file's folder"
+            )
+        found = describe_snapshot(loaded.root / item.path)
+        facts.append({"kind": item.kind.value, "path": item.path, **found})
     return facts
 
 

@@ -226,7 +226,9 @@ def _type(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
     if kind == "array":
         return f"list of {_type(schema['items'], definitions)}"
     if kind == "object":
-        (entry,) = schema["patternProperties"].values()
+        (entry,) = schema.get(
+            "patternProperties", {"": schema.get("additionalProperties")}
+        ).values()
         return f"mapping of names to {_type(entry, definitions)}"
     if kind == "string":
         pattern = schema.get("pattern", "")

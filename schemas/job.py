@@ -17,6 +17,7 @@ from pydantic import Field
 from .job_governance import Approval, Gates, Request
 from .job_model import JobModel, Name, Share
 from .personal_data import PersonalData, check_personal_data
+from .rights import AsOf, Protocol, Snapshot, UaPolicy
 
 LanguageCode = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 
@@ -174,7 +175,32 @@ class Rights(JobModel):
         (), description="SPDX licences to keep; empty keeps all. Expressions are understood."
     )
     unknown_policy: str = Field(
-        "keep", pattern="^(keep|drop)$", description="What to do when no right is known."
+        "keep",
+        pattern="^(keep|flag|drop)$",
+        description="What to do when no signal decides; `flag` keeps and records a decision.",
+    )
+    unknown_by_kind: dict[SourceKind, Annotated[str, Field(pattern="^(keep|flag|drop)$")]] = Field(
+        default_factory=dict, description="The same for sources of one kind."
+    )
+    snapshots: tuple[Snapshot, ...] = Field(
+        (), description="Files of origins (robots.txt and the like) as they were fetched."
+    )
+    ua_policy: UaPolicy = Field(
+        UaPolicy.ANY_TRAIN_AGENT,
+        description="Whose rules count where a protocol names crawlers: those of the source's "
+        "crawler, of `own_token`, of any crawler that collects for training, of any AI crawler.",
+    )
+    own_token: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="Product token of who uses the corpus."
+    )
+    asof: AsOf = Field(
+        AsOf.BOTH,
+        description="Which snapshot of an origin counts: the nearest not later than the document's "
+        "fetch, the latest, or both (either can deny).",
+    )
+    record_only: tuple[Protocol, ...] = Field(
+        (Protocol.AI_TXT, Protocol.NOTICE),
+        description="Protocols whose signals are recorded and decide nothing.",
     )
     require_source: bool = Field(
         False, description="Quarantine documents without an address while a list is applied."
@@ -407,6 +433,8 @@ def check_job(job: Job) -> list[str]:
         for number, name in enumerate(job.rights.lists)
         if name not in known
     ]
+    if job.rights.ua_policy is UaPolicy.OWN_TOKEN and job.rights.own_token is None:
+        problems.append("rights.own_token: ua_policy `own_token` needs it")
     problems += check_personal_data(job.personal_data)
     problems += _check_requests(job)
     return sorted(problems)

@@ -26,6 +26,7 @@ class Reason(StrEnum):
     OPTOUT_DOMAIN = "optout_domain"
     OPTOUT_URL = "optout_url"
     TAKEDOWN = "takedown"
+    RIGHTS_RESERVED = "rights_reserved"
     LICENCE_NOT_ALLOWED = "licence_not_allowed"
     RIGHTS_UNKNOWN = "rights_unknown"
     LANGUAGE_NOT_ALLOWED = "language_not_allowed"

@@ -9,10 +9,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from pydantic import Field
+
+from .job_model import JobModel
+
 
 class Protocol(StrEnum):
     """A way to state a preference about training, in the order that names the deciding signal."""
 
+    CONTRACT = "contract"
     LIST = "list"
     TDMREP = "tdmrep"
     CONTENT_USAGE = "content_usage"
@@ -89,3 +94,14 @@ class AsOf(StrEnum):
     FETCH = "fetch"
     LATEST = "latest"
     BOTH = "both"
+
+
+class Snapshot(JobModel):
+    """One table of files that origins served, as they were fetched; never the live network."""
+
+    kind: SnapshotKind = Field(description="Which file of an origin the table holds.")
+    path: str = Field(
+        description="Parquet file, relative to the job file: `origin` (scheme, host and port), "
+        "`fetched` (timestamp or ISO 8601), `status` (HTTP status), `body` and, to be checked, "
+        "`digest` (sha256 of the body)."
+    )

@@ -36,7 +36,14 @@ ANNOTATIONS = pa.schema(
         required("licence", pa.string()),
         required("licence_evidence", pa.string()),
         required("licence_allowed", pa.bool_()),
+        pa.field("fetched_at", pa.timestamp("s", "UTC")),
+        required("source_kind", pa.string()),
         required("rights_state", pa.string()),
+        required("rights_observability", pa.string()),
+        pa.field("rights_signal", pa.string()),
+        required("rights_reserved", pa.bool_()),
+        pa.field("notice", pa.string()),
+        pa.field("synthetic_mark", pa.string()),
         required("lang", pa.string()),
         required("lang_score", pa.float32()),
         pa.field("toxicity", pa.float32()),
@@ -63,6 +70,26 @@ SPANS_FOUND = pa.schema(
     ]
 )
 """Structured personal data found while measuring; `row` is the row in the split."""
+
+SIGNALS_SEEN = pa.schema(
+    [
+        pa.field("row", pa.uint32()),
+        pa.field("host", pa.string()),
+        required("protocol", pa.string()),
+        required("channel", pa.string()),
+        required("version", pa.string()),
+        pa.field("agent", pa.string()),
+        required("value", pa.string()),
+        required("status", pa.string()),
+        pa.field("observed_at", pa.timestamp("s", "UTC")),
+        pa.field("asof", pa.string()),
+        pa.field("snapshot_sha256", pa.binary(32)),
+        required("applied", pa.bool_()),
+        required("winner", pa.bool_()),
+        required("documents", pa.uint32()),
+    ]
+)
+"""Rights signals; `row` is the row in the split, null for a row about an origin or a source."""
 
 IDENTITIES = pa.schema(
     [

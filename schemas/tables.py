@@ -203,10 +203,47 @@ DOCUMENTS = TableSpec(
             "Date the input gives; null where none or unreadable.",
             nullable=True,
         ),
+        Field(
+            "fetched_at",
+            pa.timestamp("s", "UTC"),
+            "Time the input says it was fetched; null where none or unreadable.",
+            standard="EU summary 1.3",
+            nullable=True,
+        ),
         Field("licence", WORD, "SPDX licence expression, or unknown."),
-        Field("licence_evidence", WORD, "document, source or none: where the licence was seen."),
+        Field(
+            "licence_evidence",
+            WORD,
+            "Where the licence was seen: document (its record), link (headers or tags), text (an "
+            "SPDX tag), source, or none.",
+        ),
         Field("rights_state", WORD, "allow, deny or unknown, after resolution."),
-        Field("rights_observability", WORD, "full, page_only, robots_only or none."),
+        Field(
+            "rights_signal",
+            WORD,
+            "Protocol that decided the state (contract, list, tdmrep, robots, licence ...), see "
+            "rights_signals; null where it is unknown.",
+            nullable=True,
+        ),
+        Field(
+            "rights_observability",
+            WORD,
+            "What could be seen of it: full (headers or tags, and robots.txt), page_only, "
+            "robots_only or none.",
+        ),
+        Field(
+            "notice",
+            WORD,
+            "Notice in its text: reservation (of mining or training) or copyright; null if none.",
+            nullable=True,
+        ),
+        Field(
+            "synthetic_mark",
+            WORD,
+            "What the AIGC label in its front matter says; null without one.",
+            standard="GB 45438-2025",
+            nullable=True,
+        ),
         Field(
             "lang",
             WORD,
@@ -399,6 +436,81 @@ LISTS = TableSpec(
     ),
 )
 
+RIGHTS_SIGNALS = TableSpec(
+    "rights_signals",
+    "One input of the rights resolution: what a protocol said of a document, or that a file of its "
+    "origin was seen and said nothing.",
+    (
+        Field(
+            "doc_id",
+            ID,
+            "Document; null for a row about an origin or a source.",
+            nullable=True,
+        ),
+        Field("source_id", WORD, "Source."),
+        Field(
+            "host",
+            WORD,
+            "Host, as in documents; null for rows about a source.",
+            nullable=True,
+        ),
+        Field("protocol", WORD, "Protocol that speaks: tdmrep, content_usage, robots and so on."),
+        Field(
+            "channel",
+            WORD,
+            "Where it was seen: http_header, html_meta, robots_txt, tdmrep_json, rsl_file, "
+            "ai_txt_file, text, record, source or list_file.",
+        ),
+        Field("version", WORD, "Text of the protocol that the parser follows."),
+        Field(
+            "agent",
+            WORD,
+            "Crawler whose rule decided, * for everyone; null where none is addressed.",
+            nullable=True,
+        ),
+        Field("value", WORD, "allow, licence_required, deny or unknown."),
+        Field(
+            "status",
+            WORD,
+            "How reading it went: ok, silent, malformed, too_large, no_file (4xx), unreachable or "
+            "not_fetched; only ok can allow.",
+        ),
+        Field(
+            "observed_at",
+            pa.timestamp("s", "UTC"),
+            "When it was seen: fetch of the document or of the file; null where not known.",
+            nullable=True,
+        ),
+        Field(
+            "asof",
+            WORD,
+            "Snapshot it is from: fetch (nearest not later than the document's), latest, or both; "
+            "null for what came with the document.",
+            nullable=True,
+        ),
+        Field(
+            "snapshot_sha256",
+            pa.binary(32),
+            "Digest of the file; null for what is no file.",
+            nullable=True,
+        ),
+        Field("applied", pa.bool_(), "Whether it took part, or was recorded only."),
+        Field("winner", pa.bool_(), "Whether it decided the state of the document."),
+        Field("documents", pa.uint32(), "Documents the row speaks of.", "documents"),
+    ),
+)
+
+SNAPSHOTS = TableSpec(
+    "snapshots",
+    "One table of files of origins as it was used.",
+    (
+        Field("kind", WORD, "robots, tdmrep, ai_txt or rsl."),
+        Field("path", pa.string(), "Path relative to the job file, personal data in it replaced."),
+        Field("sha256", pa.binary(32), "Digest of the table."),
+        Field("rows", pa.int64(), "Files in it.", "rows"),
+    ),
+)
+
 MODELS = TableSpec(
     "models",
     "One model, or set of recognisers, that measured.",
@@ -481,6 +593,8 @@ MANIFEST_TABLES: tuple[TableSpec, ...] = (
     RULES,
     LISTS,
     REQUESTS,
+    RIGHTS_SIGNALS,
+    SNAPSHOTS,
     MODELS,
     METRICS,
 )

@@ -43,6 +43,7 @@ PRODUCT_TABLES = (
     tables.DUPLICATES,
     tables.SPANS,
     tables.PII_STATS,
+    tables.RIGHTS_SIGNALS,
     tables.QUARANTINE,
 )
 """Tables with one part for each split; `corpus` is written beside them."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..schemas.errors import KeyFileError, ListError, ModelError, StageError
 from ..schemas.job import AddressCopies, Job, ListKind, Source
+from ..schemas.rights import SnapshotKind
 from .keys import Keyring, load_key
 from .language import LanguageModel
 from .models import ModelFile, bundled_model, verify_model
@@ -22,11 +23,13 @@ from .pii import PiiModels, PiiSettings, settings_of
 from .policy import rules_of
 from .reading import ReadLimits, Split, SplitReader
 from .rights import OptOutList, load_list
+from .rights.snapshots import SnapshotStore, open_snapshots
 from .rules import Rule
 from .toxicity import ToxicityModels
 from .units import Workspace, fingerprint
 
 PLAN_FILE = "plan.json"
+SNAPSHOT_FOLDER = "snapshots"
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Plan:
         toxicity_thresholds: Language to threshold.
         bands: Bands of a signature; 0 = no near-duplicates.
         rows: Rows of a band.
+        snapshots: Facts of each snapshot table: `kind`, `path`, `sha256`, `rows`.
     """
 
     job: Job
@@ -60,6 +64,7 @@ class Plan:
     toxicity_thresholds: dict[str, float]
     bands: int
     rows: int
+    snapshots: tuple[dict[str, Any], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON-able copy."""
@@ -74,7 +79,7 @@ class Plan:
         values = dict(record)
         values["job"] = Job.model_validate(record["job"])
         values["splits"] = tuple(Split(**split) for split in record["splits"])
-        for name in ("inputs", "lists", "models"):
+        for name in ("inputs", "lists", "models", "snapshots"):
             values[name] = tuple(record[name])
         return cls(**values)
 
@@ -129,7 +134,11 @@ class Plan:
                 mode="json", include={"enabled", "entities", "min_score", "presidio", "recognisers"}
             ),
             [item for item in self.lists if item["list_id"] in job.rights.lists],
-            job.rights.allow_licences,
+            job.rights.model_dump(
+                mode="json",
+                include={"allow_licences", "ua_policy", "own_token", "asof", "record_only"},
+            ),
+            self.snapshots,
             self.models,
             [near.num_perm, near.shingle_size, near.seed, self.bands, self.rows, self.samples],
         )
@@ -233,6 +242,22 @@ class Run:
                 raise ListError(f"list {item.name}: the file changed after the job was planned")
             loaded.append((item.name, item.kind, entries))
         return tuple(loaded)
+
+    @cached_property
+    def snapshots(self) -> dict[SnapshotKind, SnapshotStore]:
+        """Snapshot tables by kind, mapped from the work folder.
+
+        Raises:
+            InputError: A table is not the one that was planned with.
+        """
+        stores = {}
+        for kind in SnapshotKind:
+            own = [item for item in self.plan.snapshots if item["kind"] == kind.value]
+            if own:
+                paths = [self.path(item["path"]) for item in own]
+                folder = Path(self.plan.work) / SNAPSHOT_FOLDER / kind.value
+                stores[kind] = open_snapshots(paths, [item["sha256"] for item in own], folder)
+        return stores
 
     def _model(self, name: str) -> ModelFile:
         """Return a bundled model.

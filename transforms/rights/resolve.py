@@ -1,167 +1,205 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the rights signals of a document to one rights state, by the stated rule.
+"""From the rights signals of documents to one rights state each, by the stated rule.
 
-Any denial denies; otherwise any permission allows; otherwise the state is unknown (IETF AIPREF
-vocabulary, "Combining"; CDSM directive article 4). A contract overrides the signals and is named
-by its reference. Signals are columns, so that a new protocol is a new column, not a new rule.
+Within a protocol its own precedence holds. Across protocols any denial denies; otherwise any
+permission allows; otherwise the state is unknown (IETF AIPREF vocabulary, "Combining Preferences";
+Directive (EU) 2019/790, article 4). What may be used under a licence that nobody holds is denied. A
+contract overrides the signals ("More Specific Instructions" there) and is named by its reference.
+What could not be read is unknown, never a permission.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ...schemas.errors import StageError
 from ...schemas.reasons import RightsObservability, RightsState
+from ...schemas.rights import Channel, Protocol, SignalStatus, SignalValue
+from .readings import SILENT, STATUSES, VALUES, Reading
+from .tdmrep import combine
 
-DENY, ALLOW, SILENT = RightsState.DENY.value, RightsState.ALLOW.value, RightsState.UNKNOWN.value
+PROTOCOLS = tuple(Protocol)
 
-SIGNAL_CHANNELS: dict[str, str] = {
-    "optout_domain": "list",
-    "optout_url": "list",
-    "licence": "record",
-    "http_header": "page",
-    "html_meta": "page",
-    "robots": "robots",
-    "tdmrep_file": "robots",
-}
-"""Where each signal is seen. `page`: the response itself; `robots`: a file of the origin."""
-
-CONTRACT = "contract"
-"""Name of the deciding signal where a contract overrides."""
-
-_WORD = pa.dictionary(pa.int32(), pa.string())
-RESOLVED = pa.schema(
-    [
-        pa.field("rights_state", _WORD, nullable=False),
-        pa.field("rights_observability", _WORD, nullable=False),
-        pa.field("deciding_signal", _WORD),
-    ]
+_SHIFT = 3
+_STATUS = (1 << _SHIFT) - 1
+_ALLOW, _LICENCE, _DENY = (
+    VALUES.index(value)
+    for value in (SignalValue.ALLOW, SignalValue.LICENCE_REQUIRED, SignalValue.DENY)
 )
-"""What `resolve_signals` yields, one row per document."""
+_STATES = (RightsState.UNKNOWN, RightsState.ALLOW, RightsState.DENY, RightsState.DENY)
+"""The state for each value of the strictest signal, in the order of `SignalValue`."""
 
-
-def deny_where(mask: pa.Array) -> pa.Array:
-    """Return a signal: `deny` where the mask is True, silent (`unknown`) elsewhere.
-
-    Args:
-        mask: bool array; null counts as not observable and stays null.
-    """
-    return pc.if_else(mask, DENY, SILENT)
-
-
-def allow_where(mask: pa.Array) -> pa.Array:
-    """Return a signal: `allow` where the mask is True, silent (`unknown`) elsewhere.
-
-    Args:
-        mask: bool array; null counts as not observable and stays null.
-    """
-    return pc.if_else(mask, ALLOW, SILENT)
-
-
-def resolve_rights(
-    *, denied: pa.Array, allowed: pa.Array, contract: bool | pa.Array = False
-) -> pa.Array:
-    """Resolve what is known of each document to one state: contract, else denial, else permission.
-
-    Args:
-        denied: bool array, True where any signal denies; null counts as False.
-        allowed: bool array, True where any signal allows; null counts as False.
-        contract: Whether a contract covers the documents: one value for all, or a bool array.
-
-    Returns:
-        string array without nulls: `allow`, `deny` or `unknown`.
-    """
-    state = pc.if_else(pc.fill_null(allowed, False), ALLOW, SILENT)
-    state = pc.if_else(pc.fill_null(denied, False), DENY, state)
-    if isinstance(contract, bool):
-        return pa.repeat(ALLOW, len(state)) if contract else state
-    return pc.if_else(pc.fill_null(contract, False), ALLOW, state)
-
-
-def resolve_signals(
-    signals: Mapping[str, pa.Array], contract_refs: pa.Array | None = None
-) -> pa.RecordBatch:
-    """Resolve the signals of each document to one state.
-
-    Args:
-        signals: Signal name (a key of `SIGNAL_CHANNELS`) to a string array, one value per
-            document: `allow`, `deny`, `unknown` (seen, and silent or unreadable), or null (could
-            not be seen in this input). The order is the order of precedence for
-            `deciding_signal` only; the state does not depend on it.
-        contract_refs: string array of contract references, null where there is no contract.
-
-    Returns:
-        Record batch of schema `RESOLVED`: the state; how much of the page and origin signals the
-        input could show; and the first signal that decided, null where the state is unknown.
-
-    Raises:
-        StageError: A signal is not declared, has another length, or holds another value.
-    """
-    if not signals:
-        raise StageError("rights: expected at least one signal, got none")
-    names = [*signals, CONTRACT]
-    codes = np.stack([_codes(name, values) for name, values in signals.items()])
-    size = codes.shape[1]
-    denied, allowed = codes == _DENY, codes == _ALLOW
-    deny, allow = denied.any(axis=0), allowed.any(axis=0)
-    state = np.where(deny, _DENY, np.where(allow, _ALLOW, _SILENT))
-    deciding = np.where(deny, denied.argmax(axis=0), allowed.argmax(axis=0))
-    if contract_refs is not None:
-        under_contract = contract_refs.is_valid().to_numpy(zero_copy_only=False)
-        state = np.where(under_contract, _ALLOW, state)
-        deciding = np.where(under_contract, len(signals), deciding)
-    seen = {
-        channel: _seen(codes, [SIGNAL_CHANNELS[name] == channel for name in signals], size)
-        for channel in ("page", "robots")
-    }
-    observability = np.where(seen["page"], 2, 0) + np.where(seen["robots"], 1, 0)
-    columns = [
-        _words(state, _STATES),
-        _words(observability, _OBSERVABILITY),
-        _words(deciding, names, mask=state == _SILENT),
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=RESOLVED)
-
-
-_STATES = (ALLOW, DENY, SILENT)
-_ALLOW, _DENY, _SILENT, _UNSEEN = 0, 1, 2, -1
-_OBSERVABILITY = tuple(
-    o.value
-    for o in (
-        RightsObservability.NONE,
-        RightsObservability.ROBOTS_ONLY,
-        RightsObservability.PAGE_ONLY,
-        RightsObservability.FULL,
-    )
+_OBSERVABILITY = (
+    RightsObservability.NONE,
+    RightsObservability.ROBOTS_ONLY,
+    RightsObservability.PAGE_ONLY,
+    RightsObservability.FULL,
 )
+"""By `2 * page + robots`: what of them the input could show."""
 
 
-def _codes(name: str, values: pa.Array) -> NDArray[np.int32]:
-    if name not in SIGNAL_CHANNELS:
-        expected = ", ".join(SIGNAL_CHANNELS)
-        raise StageError(f"rights: expected a signal among {expected}, got {name!r}")
-    if pa.types.is_dictionary(values.type):
-        values = values.cast(pa.string())
-    codes = pc.index_in(values, pa.array(_STATES))
-    if codes.null_count != values.null_count:
-        raise StageError(f"rights: signal {name}: expected allow, deny, unknown or null")
-    return np.asarray(codes.fill_null(_UNSEEN))
+def code_of(reading: Reading) -> int:
+    """Return a reading as a small number; larger values are stricter, its status below."""
+    return VALUES.index(reading.value) << _SHIFT | STATUSES.index(reading.status)
 
 
-def _seen(codes: NDArray[np.int32], rows: list[bool], size: int) -> NDArray[np.bool_]:
-    return (codes[rows] != _UNSEEN).any(axis=0) if any(rows) else np.zeros(size, np.bool_)
+def value_part(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the positions in `readings.VALUES`."""
+    return codes >> _SHIFT
 
 
-def _words(
-    codes: NDArray[np.int64],
-    words: tuple[str, ...] | list[str],
-    mask: NDArray[np.bool_] | None = None,
+def status_part(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the positions in `readings.STATUSES`."""
+    return codes & _STATUS
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one protocol says in one channel, for the documents of a batch.
+
+    Args:
+        protocol: Who speaks.
+        channel: Where it was seen.
+        codes: uint8 (n), readings as `code_of` writes them.
+        asof: `fetch`, `latest` or `both` for files of origins; None for what came with a document.
+        agents: Product tokens, int32 (n) into `agent_words`; -1 where none.
+        agent_words: The tokens.
+        rows: Rows of the snapshot store, int64 (n), -1 where none; None for what is no file.
+        by_source: Whether all documents got it from their source.
+    """
+
+    protocol: Protocol
+    channel: Channel
+    codes: NDArray[np.uint8]
+    asof: str | None = None
+    agents: NDArray[np.int32] | None = None
+    agent_words: Sequence[str] = ()
+    rows: NDArray[np.int64] | None = None
+    by_source: bool = False
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What the signals of the documents of a batch come to.
+
+    Args:
+        state: Positions in the rights states by strictest value, uint8 (n).
+        deciding: Position in `PROTOCOLS` of the deciding protocol, int16 (n); -1 where none.
+        reserved: Whether a signal that is on no list denies, bool (n).
+        values: uint8 (protocols, n), the strictest value of each protocol.
+    """
+
+    state: NDArray[np.uint8]
+    deciding: NDArray[np.int16]
+    reserved: NDArray[np.bool_]
+    values: NDArray[np.uint8] = field(repr=False)
+
+    def state_words(self) -> pa.Array:
+        """Return `allow`, `deny` or `unknown`, string (n)."""
+        return pa.array([state.value for state in _STATES]).take(pa.array(self.state))
+
+    def signal_words(self) -> pa.Array:
+        """Return the name of the deciding protocol, null where the state is unknown."""
+        words = pa.array([protocol.value for protocol in PROTOCOLS])
+        return words.take(pa.array(self.deciding, mask=self.deciding < 0))
+
+
+def resolve(seen: Sequence[Seen], size: int, record_only: Collection[Protocol] = ()) -> Resolved:
+    """Resolve the signals of each document.
+
+    Args:
+        seen: Signals, in any order.
+        size: Number of documents.
+        record_only: Protocols that decide nothing.
+    """
+    values = np.zeros((len(PROTOCOLS), size), np.uint8)
+    for signal in seen:
+        if signal.protocol is not Protocol.TDMREP and signal.protocol not in record_only:
+            row = values[PROTOCOLS.index(signal.protocol)]
+            np.maximum(row, value_part(signal.codes), out=row)
+    if Protocol.TDMREP not in record_only:
+        values[PROTOCOLS.index(Protocol.TDMREP)] = _tdmrep(seen, size)
+    state = values.max(axis=0, initial=0)
+    deciding = np.where(state > 0, values.argmax(axis=0), -1).astype(np.int16)
+    own = [n for n, p in enumerate(PROTOCOLS) if p not in (Protocol.LIST, Protocol.LICENCE)]
+    reserved = values[own].max(axis=0, initial=0) >= _LICENCE
+    contract = PROTOCOLS.index(Protocol.CONTRACT)
+    covered = values[contract] > 0
+    state[covered], deciding[covered], reserved[covered] = _ALLOW, contract, False
+    return Resolved(state, deciding, reserved, values)
+
+
+def _tdmrep(seen: Sequence[Seen], size: int) -> NDArray[np.uint8]:
+    """Return the values of TDMRep: its carriers have an order, at each point in time."""
+    silent = code_of(SILENT)
+
+    def carrier(channel: Channel, times: Collection[str | None]) -> NDArray[np.uint8]:
+        codes = np.full(size, silent, np.uint8)
+        for signal in seen:
+            fits = signal.channel is channel and signal.asof in times
+            if signal.protocol is Protocol.TDMREP and fits:
+                codes = np.where(signal.codes == silent, codes, signal.codes)
+        return codes
+
+    header, document = (carrier(c, (None,)) for c in (Channel.HTTP_HEADER, Channel.HTML_META))
+    values = np.zeros(size, np.uint8)
+    for time in ("fetch", "latest"):
+        file = carrier(Channel.TDMREP_JSON, (time, "both"))
+        stacked = np.stack([file, header, document])
+        distinct, place = np.unique(stacked, axis=1, return_inverse=True)
+        joined = [
+            code_of(combine(*(_reading(code) for code in codes))) for codes in distinct.T.tolist()
+        ]
+        codes = np.array(joined, np.uint8)[place.reshape(-1)] if size else values
+        np.maximum(values, value_part(codes), out=values)
+    return values
+
+
+def _reading(code: int) -> Reading:
+    return Reading(SignalValue(VALUES[code >> _SHIFT]), SignalStatus(STATUSES[code & _STATUS]))
+
+
+def observability(
+    page: NDArray[np.bool_], robots: NDArray[np.bool_], declared: RightsObservability
 ) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(
-        pa.array(codes.astype(np.int32), mask=mask), pa.array(words)
-    )
+    """Return how much of the rights signals could be seen of each document.
+
+    Args:
+        page: Whether headers or tags of the response could be seen, bool (n).
+        robots: Whether a snapshot of its origin's robots.txt could, bool (n).
+        declared: What the source declares could be seen when it was made.
+    """
+    known = _OBSERVABILITY.index(declared)
+    codes = (np.where(page, 2, 0) + np.where(robots, 1, 0)) | known
+    return pa.array([word.value for word in _OBSERVABILITY]).take(pa.array(codes))
+
+
+def winners(seen: Sequence[Seen], resolved: Resolved) -> list[NDArray[np.bool_]]:
+    """Return for each signal where it is the one that decided, bool (n) each.
+
+    Of the channels of the deciding protocol the first with its value; documents before headers
+    before files, as protocols have it.
+    """
+    taken = resolved.deciding < 0
+    own = np.zeros(len(taken), np.uint8)
+    some = np.flatnonzero(~taken)
+    own[some] = resolved.values[resolved.deciding[some], some]
+    won: dict[int, NDArray[np.bool_]] = {}
+    for number in sorted(range(len(seen)), key=lambda n: _CHANNEL_ORDER.index(seen[n].channel)):
+        signal = seen[number]
+        decides = resolved.deciding == PROTOCOLS.index(signal.protocol)
+        mask = ~taken & decides & (value_part(signal.codes) == own)
+        won[number] = mask
+        taken = taken | mask
+    return [won[number] for number in range(len(seen))]
+
+
+_CHANNEL_ORDER = (
+    Channel.HTML_META,
+    Channel.HTTP_HEADER,
+    *(c for c in Channel if c not in (Channel.HTML_META, Channel.HTTP_HEADER)),
+)
