@@ -59,6 +59,8 @@ _EXAMPLES: dict[str, Any] = {
     "approval.policy_sha256": "0" * 64,
     "key_file": "key",
     "rights.lists": ["optout-domains"],
+    "rights.snapshots[].kind": "robots",
+    "rights.snapshots[].path": "snapshots/robots.parquet",
     "personal_data.recognisers[].name": "staff-number",
     "personal_data.recognisers[].patterns": ["\\bEMP-([0-9]{5})\\b"],
 }

@@ -113,6 +113,7 @@ def run_job(
         make_private_folder(work)
         _remove_torn_files(work)
         write_json(work / PLAN_FILE, plan.as_dict())
+        _ = run.snapshots  # written once here, mapped by every worker
         way = exchange_way(plan, beam_arguments)
         ref = RunRef(str(plan.work) + f"/{PLAN_FILE}", run.whole_fingerprint, way)
         with _reported(run, output):

@@ -236,6 +236,10 @@ def model_in(annotation: Any) -> type[BaseModel] | None:
 def _check_paths(job: Job, root: Path, tree: Tree, *, allow_outside: bool) -> None:
     written: list[tuple[Place, str]] = [(("key_file",), job.key_file)]
     written += [(("lists", n, "path"), item.path) for n, item in enumerate(job.lists)]
+    written += [
+        (("rights", "snapshots", n, "path"), item.path)
+        for n, item in enumerate(job.rights.snapshots)
+    ]
     for number, source in enumerate(job.sources):
         written += [(("sources", number, "paths", n), path) for n, path in enumerate(source.paths)]
     for place, path in written:

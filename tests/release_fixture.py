@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -182,6 +182,11 @@ def _documents(made: Tables) -> None:
                 else "allow"
                 if evidence != "none"
                 else "unknown",
+                "rights_signal": "list"
+                if number in LISTED
+                else "licence"
+                if evidence != "none"
+                else None,
                 "rights_observability": {"web": "page_only", "wiki": "full", "mail": "none"}[
                     source
                 ],
@@ -440,6 +445,18 @@ def _declarations(made: Tables) -> None:
         {"model": name, "version": "1", "sha256": digest, "licence": "MIT", "task": task}
         for name, task in (("lid.176", "language"), ("toxicity-en", "toxicity"))
     ]
+    made["rights_signals"] += [
+        _signal(number, "list", "list_file", "deny", winner=True) for number in sorted(LISTED)
+    ]
+    seen = {"status": "silent", "observed_at": datetime(2025, 6, 1, tzinfo=UTC), "asof": "both"}
+    made["rights_signals"].append(
+        _signal(None, "robots", "robots_txt", "unknown", documents=4)
+        | seen
+        | {"host": "a.example.com", "agent": None, "snapshot_sha256": digest}
+    )
+    made["snapshots"].append(
+        {"kind": "robots", "path": "robots.parquet", "sha256": digest, "rows": 9}
+    )
     made["requests"] += [
         {
             "request_id": request,
@@ -505,6 +522,30 @@ def _declarations(made: Tables) -> None:
             "outputs_sha256": digest,
         }
     )
+
+
+def _signal(
+    number: int | None,
+    protocol: str,
+    channel: str,
+    value: str,
+    *,
+    winner: bool = False,
+    documents: int = 1,
+) -> dict[str, Any]:
+    """Return one rights signal of a document, or of an origin."""
+    return {
+        "doc_id": None if number is None else doc_id(number),
+        "source_id": "web",
+        "protocol": protocol,
+        "channel": channel,
+        "version": "1",
+        "value": value,
+        "status": "ok",
+        "applied": True,
+        "winner": winner,
+        "documents": documents,
+    }
 
 
 def write_release(output: Path, made: Tables, **manifest: Any) -> str:

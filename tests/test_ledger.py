@@ -36,7 +36,7 @@ from muniment.transforms.ledger import (
 from muniment.transforms.outcomes import READ_FAULT, Fired, Outcomes, Relations
 from muniment.transforms.rules import RuleFacts
 
-SOURCE = {"source_id": "web", "input_number": 4, "rights_observability": "none"}
+SOURCE = {"source_id": "web", "input_number": 4}
 TOXIC = RuleFacts("toxicity", "toxicity", "toxicity", "Removes.", "Card", Reason.TOXIC, version=3)
 OPTOUT = RuleFacts("o:hosts", "rights", "x", "R.", "b", Reason.OPTOUT_DOMAIN, list_id="hosts")
 EXACT = RuleFacts("dup_exact", "deduplication", "x", "R.", "b", Reason.DUP_EXACT)

@@ -50,6 +50,8 @@ FINE: dict[str, Any] = {
     "licence": "MIT",
     "licence_allowed": True,
     "rights_state": "allow",
+    "rights_reserved": False,
+    "source_kind": "other",
     "lang": "en",
     "lang_score": 0.99,
     "toxicity": 0.01,
@@ -185,6 +187,15 @@ def test_unknown_rights_fire_only_where_the_job_drops_them() -> None:
     assert "rights_unknown" not in [r.facts.rule_id for r in rules()]
 
 
+def test_unknown_rights_can_be_flagged_or_dropped_by_kind_of_source() -> None:
+    flagged = rules(rights={"unknown_policy": "flag"})
+    own = next(r for r in flagged if r.facts.rule_id == "rights_unseen")
+    assert fires(own, {"rights_state": "unknown"}, {}) == [True, False]
+    assert (own.facts.action, own.facts.reason) == ("flag", None)
+    kept = rules(rights={"unknown_policy": "drop", "unknown_by_kind": {"other": "keep"}})
+    assert not any(r.facts.rule_id.startswith("rights_un") for r in kept)
+
+
 def test_language_fires_on_another_one_and_on_a_doubtful_one() -> None:
     own = rule("language")
     rows = [
@@ -246,6 +257,7 @@ BAD: dict[str, dict[str, Any]] = {
     "no_source": {"no_url": True},
     "ambiguous_url": {"ambiguous_url": True},
     "licence_not_allowed": {"licence": "GPL-3.0-only", "licence_allowed": False},
+    "rights_reserved": {"rights_state": "deny", "rights_reserved": True},
     "rights_unknown": {"rights_state": "unknown"},
     "language": {"lang_score": 0.1},
     "toxicity": {"toxicity": 0.8},

@@ -17,35 +17,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..schemas.batches import RECORDS
-from ..schemas.job import LegalBasis, ListKind, Source
-from ..schemas.staged import ANNOTATIONS, SPANS_FOUND, required
+from ..schemas.job import Source
+from ..schemas.staged import ANNOTATIONS, SIGNALS_SEEN, SPANS_FOUND, required
 from .bands import band_hashes
 from .containment import ONE_IN
 from .dates import parse_dates
 from .hashing import canonical_text, hash_rows, siphash128
+from .measure_rights import measure_rights
 from .minhash import shingle_hashes, sign
 from .pii import SPANS, Detection, detect, document_counts, document_kinds
 from .policy import list_column
-from .protect import withhold_hosts
 from .reading import Split
-from .rights import (
-    licence_allowed,
-    match_content,
-    match_readings,
-    match_urls,
-    normalise_licences,
-    parse_hosts,
-    resolve_rights,
-    url_key,
-)
+from .rights import url_key
 from .run_state import Run
 from .tokens import count_tokens
 from .units import UnitOutputs
 
 Columns = dict[str, Any]
 """Column name to an Arrow or NumPy array, all of one length."""
-
-_OWN_GROUNDS = {LegalBasis.OWN_CONTENT, LegalBasis.PUBLIC_DOMAIN, LegalBasis.CONSENT}
 
 
 SAMPLED = pa.schema(
@@ -62,12 +51,14 @@ class Measured(NamedTuple):
         bands: One row a document with tokens, schema of `bands_schema`.
         samples: Sampled shingles of its documents, schema `SAMPLED`, or None if they are not used.
         spans: Schema `SPANS_FOUND`.
+        signals: Schema `SIGNALS_SEEN`.
     """
 
     annotations: pa.RecordBatch
     bands: pa.RecordBatch
     samples: pa.RecordBatch | None
     spans: pa.RecordBatch
+    signals: pa.Table
 
 
 def annotation_schema(run: Run) -> pa.Schema:
@@ -104,6 +95,8 @@ def annotate_split(run: Run, split: Split, out: UnitOutputs) -> None:
         out.write_ipc("annotations", annotation_schema(run), [m.annotations for m in measured])
         out.write_ipc("bands", bands_schema(run.plan.bands), [m.bands for m in measured])
         out.write_ipc("spans", SPANS_FOUND, [m.spans for m in measured])
+        signals = [batch for m in measured for batch in m.signals.combine_chunks().to_batches()]
+        out.write_ipc("signals", SIGNALS_SEEN, signals)
         if run.plan.samples:
             out.write_ipc("samples", SAMPLED, [m.samples for m in measured if m.samples])
     tally = reader.tally
@@ -147,7 +140,9 @@ def _measure(
     with out.timed("identity", size):
         columns |= _identity(run, source, clean)
     with out.timed("rights", size):
-        columns |= _rights(run, source, clean, columns)
+        canonical, address = columns["_canonical"], columns["_address"]
+        rights, signals = measure_rights(run, source, clean, canonical, address)
+        columns |= rights
     with out.timed("language", size):
         columns |= _language(run, texts)
     with out.timed("toxicity", size):
@@ -168,7 +163,7 @@ def _measure(
     )
     if clean.num_rows < batch.num_rows:
         annotations = _with_faulty(run, source, split, batch, annotations)
-    return Measured(annotations, bands, samples, _spans(found, clean["row"]))
+    return Measured(annotations, bands, samples, _spans(found, clean["row"]), signals)
 
 
 def _array(values: Any, kind: pa.DataType) -> pa.Array:
@@ -201,41 +196,6 @@ def _identity(run: Run, source: Source, clean: pa.RecordBatch) -> Columns:
         "_canonical": canonical,
         "_address": address,
     }
-
-
-def _rights(run: Run, source: Source, clean: pa.RecordBatch, known: Columns) -> Columns:
-    """Match the lists; resolve licence and rights."""
-    hosts = parse_hosts(clean["url"])
-    host = withhold_hosts(run, hosts["host"])
-    domain = pc.if_else(pc.is_valid(host), hosts["domain"], None)
-    columns: Columns = {"host": host, "domain": domain}
-    denied = np.zeros(clean.num_rows, dtype=bool)
-    for name, kind, entries in run.lists:
-        if kind is ListKind.DOMAIN:
-            entry = match_readings(hosts, entries)
-        elif kind is ListKind.CONTENT_HASH:
-            entry = match_content(known["_canonical"], entries)
-        else:
-            entry = match_urls(known["_address"], entries)
-        columns[list_column(name)] = entry
-        denied |= pc.is_valid(entry).to_numpy(zero_copy_only=False)
-    # Two readings of an address: listed under either is listed; else it cannot be judged.
-    columns["ambiguous_url"] = pc.and_(hosts["ambiguous"], pa.array(~denied))
-    own = normalise_licences(clean["licence"])["licence"]
-    has_own = pc.not_equal(own, "unknown")
-    licence = pc.if_else(has_own, own, source.licence)
-    is_known = pc.not_equal(licence, "unknown")
-    columns["licence"] = licence
-    columns["licence_evidence"] = pc.if_else(
-        has_own, "document", pc.if_else(is_known, "source", "none")
-    )
-    allow = run.job.rights.allow_licences
-    columns["licence_allowed"] = licence_allowed(licence, allow) if allow else is_known
-    contract = source.contract_ref is not None or source.legal_basis in _OWN_GROUNDS
-    columns["rights_state"] = resolve_rights(
-        denied=pa.array(denied), allowed=columns["licence_allowed"], contract=contract
-    )
-    return columns
 
 
 def _language(run: Run, texts: pa.Array) -> Columns:
@@ -317,6 +277,7 @@ def _with_faulty(
     own: Columns = {name: batch[name] for name in ("row", "offset", "length", "fault")}
     own |= {"id_hi": pa.array(marks[:, 0]), "id_lo": pa.array(marks[:, 1]), "no_url": True}
     own |= {"licence": "unknown", "licence_evidence": "none", "rights_state": "unknown"}
+    own |= {"rights_observability": "none", "source_kind": source.kind.value}
     own |= {"lang": "und"}
     columns = []
     for field in clean.schema:

@@ -80,6 +80,7 @@ def finalize_split(
     split: Split,
     annotations: str,
     staged_spans: str,
+    staged_signals: str,
     received: Received,
     fallen: Collection[int],
     out: UnitOutputs,
@@ -91,6 +92,7 @@ def finalize_split(
         split: The split.
         annotations: Its annotations.
         staged_spans: Structured personal data found in it.
+        staged_signals: Rights signals of its documents.
         received: Answers of the exact and near stages.
         fallen: `doc_ref` of survivors of any split that had to be quarantined in the end.
         out: Where the parts go.
@@ -127,7 +129,8 @@ def finalize_split(
     replaced = kept.redacted[touched].astype(np.int64)
     outcomes.add(Fired(facts["redact"], kept.row[touched], spans=replaced))
     with out.timed("write"):
-        _write(run, split, table, relations, outcomes, kept, spans, out)
+        signals = read_ipc(staged_signals)
+        _write(run, split, table, relations, outcomes, kept, spans, signals, out)
     codes = ledger.outcome_codes(outcomes)
     out.stats.update(
         zip(
@@ -276,12 +279,12 @@ def _write(
     outcomes: Outcomes,
     kept: Kept,
     staged: pa.Table,
+    signals: pa.Table,
     out: UnitOutputs,
 ) -> None:
     source = {
         "source_id": split.source,
         "input_number": run.plan.input_number(split),
-        "rights_observability": run.plan.source(split.source).observability,
     }
     others = staged.filter(pa.array(~outcomes.kept[staged["row"].to_numpy()]))
     others = others.set_column(0, FOUND.field("row"), others["row"].cast(pa.int64())).cast(FOUND)
@@ -301,6 +304,7 @@ def _write(
         "duplicates": ledger.duplicate_rows(relations, outcomes),
         "spans": ledger.span_rows(kept.spans, relations),
         "pii_stats": ledger.pii_rows(spans, relations),
+        "rights_signals": ledger.signal_rows(signals, relations, split.source),
         "quarantine": ledger.quarantine_rows(annotations, relations, outcomes, source),
     }
     for spec in PRODUCT_TABLES:

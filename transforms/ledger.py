@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..schemas.fields import TableSpec
+from ..schemas.fields import ID, TableSpec
 from ..schemas.personal_data import LinkScope
 from ..schemas.reasons import REASON_WORDS, ClusterRole, PiiGrade
 from ..schemas.restricted import PII_LINKS
@@ -21,6 +21,7 @@ from ..schemas.tables import (
     DUPLICATES,
     PII_STATS,
     QUARANTINE,
+    RIGHTS_SIGNALS,
     SPANS,
 )
 from .hashing import hashes_to_ids
@@ -111,7 +112,7 @@ def document_rows(
         outcomes: Outcomes.
         written: Final texts of the kept ones.
         spans: Personal data found, with `row` and `grade`.
-        source: `source_id`, `input_number` and `rights_observability` of the split.
+        source: `source_id` and `input_number` of the split.
     """
     n = annotations.num_rows
     found = np.bincount(spans["row"].to_numpy(), minlength=n)
@@ -312,6 +313,34 @@ def link_rows(spans: pa.Table, relations: Relations, scope: LinkScope, key_id: b
     columns = {name: rows[name] for name in PII_LINKS.arrow().names if name in rows.column_names}
     columns |= {"doc_id": ids(relations.ids[rows["row"].to_numpy()]), "key_id": key_id}
     return table_of(PII_LINKS, columns, rows.num_rows)
+
+
+def signal_rows(signals: pa.Table, relations: Relations, source_id: str) -> pa.Table:
+    """Return the `rights_signals` rows of a split: of documents by row, then of origins and sources.
+
+    Args:
+        signals: Schema `schemas.staged.SIGNALS_SEEN`.
+        relations: Identifiers of the records.
+        source_id: Source of the split.
+    """
+    of_documents = pc.is_valid(signals["row"])
+    own = signals.filter(of_documents)
+    row = own["row"].to_numpy()
+    own = own.take(pa.array(np.argsort(row, kind="stable")))
+    others = signals.filter(pc.invert(of_documents)).drop_columns("row")
+    keys = [name for name in others.column_names if name != "documents"]
+    others = others.group_by(keys).aggregate([("documents", "sum")])
+    others = others.sort_by([(key, "ascending") for key in keys])
+    names = [name for name in RIGHTS_SIGNALS.arrow().names if name in own.column_names]
+    tables = []
+    for part, ref in ((own, own["row"].to_numpy()), (others, None)):
+        columns = {
+            name: part[name if name in part.column_names else "documents_sum"] for name in names
+        }
+        columns["doc_id"] = pa.nulls(part.num_rows, ID) if ref is None else ids(relations.ids[ref])
+        columns["source_id"] = source_id
+        tables.append(table_of(RIGHTS_SIGNALS, columns, part.num_rows))
+    return pa.concat_tables(tables).unify_dictionaries()
 
 
 def quarantine_rows(

@@ -51,7 +51,7 @@ class IsEmpty:
 
 @dataclass(frozen=True)
 class HasFlag:
-    """Quarantine documents for which an annotator raised a flag.
+    """Remove or quarantine documents for which an annotator raised a flag.
 
     Args:
         facts: Facts; `signal` names a bool column.
@@ -94,13 +94,20 @@ class LicenceNotAllowed:
 
 @dataclass(frozen=True)
 class RightsUnknown:
-    """Remove documents of which no right is known."""
+    """Remove or flag documents of which no right is known.
+
+    Args:
+        facts: Facts.
+        kinds: Kinds of source it is for.
+    """
 
     facts: RuleFacts
+    kinds: tuple[str, ...]
 
     def fires(self, signals: pa.Table) -> Hits:
         """Fire where the rights state is unknown."""
-        return Hits(holds(pc.equal(signals["rights_state"], RightsState.UNKNOWN.value)))
+        unknown = holds(pc.equal(signals["rights_state"], RightsState.UNKNOWN.value))
+        return Hits(unknown & holds(pc.is_in(signals["source_kind"], pa.array(self.kinds))))
 
 
 @dataclass(frozen=True)
@@ -188,6 +195,24 @@ _LICENCE_NOT_ALLOWED = RuleFacts(
     "Removes documents under a licence that the job does not allow.",
     "Job file; SPDX licence list",
     Reason.LICENCE_NOT_ALLOWED,
+)
+_RIGHTS_RESERVED = RuleFacts(
+    "rights_reserved",
+    "rights",
+    "rights_reserved",
+    "Removes documents whose training use is reserved by a machine-readable signal, or needs a "
+    "licence that nobody holds.",
+    "Directive (EU) 2019/790 Art. 4(3); GPAI Code of Practice, copyright 1.3; RFC 9309; AIPREF",
+    Reason.RIGHTS_RESERVED,
+)
+_RIGHTS_UNSEEN = RuleFacts(
+    "rights_unseen",
+    "rights",
+    "rights_state",
+    "Flags documents of which no right is known.",
+    "Job file: rights.unknown_policy = flag",
+    None,
+    action="flag",
 )
 _RIGHTS_UNKNOWN = RuleFacts(
     "rights_unknown",
@@ -290,8 +315,9 @@ def rules_of(job: Job, toxicity_thresholds: dict[str, float]) -> tuple[Rule, ...
     if rights.allow_licences:
         allow = {"allow": list(rights.allow_licences)}
         rules.append(LicenceNotAllowed(replace(_LICENCE_NOT_ALLOWED, parameters=allow)))
-    if rights.unknown_policy == "drop":
-        rules.append(RightsUnknown(_RIGHTS_UNKNOWN))
+    how = rights.model_dump(mode="json", include={"ua_policy", "own_token", "asof", "record_only"})
+    rules.append(HasFlag(replace(_RIGHTS_RESERVED, parameters=how)))
+    rules += _unknown_rules(job)
     if language.enabled and (language.allow or language.min_score > 0):
         bounds = {"allow": list(language.allow), "min_score": language.min_score}
         facts = replace(_LANGUAGE, parameters=bounds)
@@ -302,6 +328,19 @@ def rules_of(job: Job, toxicity_thresholds: dict[str, float]) -> tuple[Rule, ...
         rules.append(IsToxic(facts, tuple(sorted(toxicity_thresholds.items()))))
     rules += pii_rules(job.personal_data)
     return tuple(rules)
+
+
+def _unknown_rules(job: Job) -> list[Rule]:
+    """Return the rules for documents that no signal decides, by what sources of their kind get."""
+    rights = job.rights
+    chosen: dict[str, list[str]] = {"drop": [], "flag": []}
+    for kind in sorted({source.kind for source in job.sources}):
+        chosen.get(rights.unknown_by_kind.get(kind, rights.unknown_policy), []).append(kind.value)
+    return [
+        RightsUnknown(replace(facts, parameters={"kinds": kinds}), tuple(kinds))
+        for facts, kinds in ((_RIGHTS_UNKNOWN, chosen["drop"]), (_RIGHTS_UNSEEN, chosen["flag"]))
+        if kinds
+    ]
 
 
 def late_rules_of(job: Job) -> tuple[RuleFacts, ...]:

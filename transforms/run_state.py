@@ -23,6 +23,8 @@ from .pii import PiiModels, PiiSettings, settings_of
 from .policy import rules_of
 from .reading import ReadLimits, Split, SplitReader
 from .rights import OptOutList, load_list
+from .rights.files import FileReader
+from .rights.signals import file_readers
 from .rights.snapshots import SnapshotStore, open_snapshots
 from .rules import Rule
 from .toxicity import ToxicityModels
@@ -156,6 +158,7 @@ class Run:
         self.job = plan.job
         self.workspace = Workspace(plan.work)
         self.whole_fingerprint = plan.whole_fingerprint
+        self._file_readers: dict[tuple[str, ...], dict[SnapshotKind, FileReader]] = {}
 
     def path(self, relative: str) -> Path:
         """Return a path that the job file names."""
@@ -258,6 +261,12 @@ class Run:
                 folder = Path(self.plan.work) / SNAPSHOT_FOLDER / kind.value
                 stores[kind] = open_snapshots(paths, [item["sha256"] for item in own], folder)
         return stores
+
+    def file_readers(self, agents: tuple[str, ...]) -> dict[SnapshotKind, FileReader]:
+        """Return the readers of the snapshots for some crawlers; they keep what they parsed."""
+        if agents not in self._file_readers:
+            self._file_readers[agents] = file_readers(self.snapshots, agents)
+        return self._file_readers[agents]
 
     def _model(self, name: str) -> ModelFile:
         """Return a bundled model.

@@ -285,6 +285,7 @@ def _finalize(
         run.plan.splits[number],
         _path(run, "annotate", number, "annotations"),
         _path(run, "annotate", number, "spans"),
+        _path(run, "annotate", number, "signals"),
         received,
         fallen,
     )

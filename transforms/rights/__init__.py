@@ -14,14 +14,12 @@ from .lists import (
     save_list,
 )
 from .public_suffix import registrable_domains, suffix_list_digest
-from .resolve import allow_where, deny_where, resolve_rights, resolve_signals
+from .resolve import resolve
 from .urls import parse_hosts, url_key
 
 __all__ = [
     "OptOutList",
-    "allow_where",
     "check_allowed",
-    "deny_where",
     "licence_allowed",
     "load_list",
     "match_content",
@@ -34,8 +32,7 @@ __all__ = [
     "parse_hosts",
     "reconcile_licences",
     "registrable_domains",
-    "resolve_rights",
-    "resolve_signals",
+    "resolve",
     "save_list",
     "suffix_list_digest",
     "url_key",

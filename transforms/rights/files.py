@@ -47,11 +47,11 @@ class FileReadings(NamedTuple):
 
     Attributes:
         readings: Distinct answers.
-        index: int64 (n), which answer a document gets; -1 where there is no file.
+        answer: int64 (n), which of them a document gets; -1 where there is no file.
     """
 
     readings: list[Readings]
-    index: NDArray[np.int64]
+    answer: NDArray[np.int64]
 
 
 class FileReader:

@@ -49,12 +49,12 @@ def code_of(reading: Reading) -> int:
 
 def value_part(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the positions in `readings.VALUES`."""
-    return codes >> _SHIFT
+    return np.right_shift(codes, np.uint8(_SHIFT))
 
 
 def status_part(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the positions in `readings.STATUSES`."""
-    return codes & _STATUS
+    return np.bitwise_and(codes, np.uint8(_STATUS))
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,7 @@ def open_snapshots(paths: Sequence[Path], digests: Sequence[str], folder: Path) 
     target = folder / name
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=".tmp-", dir=folder))
+        staging = Path(tempfile.mkdtemp(prefix="writing-", dir=folder))
         try:
             _write(paths, digests, staging)
             os.rename(staging, target)

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SPDX licence tags in texts, as source files carry them in their heads.
+
+Source: SPDX specification 2.3, annex E: `SPDX-License-Identifier: EXPRESSION` to the end of the line.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_MARK = "SPDX-License-Identifier:"
+_TAG = re.compile(_MARK + r"[ \t]{0,8}([^\r\n]{1,200})")
+_ENDS = re.compile(r"[ \t]*(?:\*/|-->|#}|\*\)|\"|'|,|;).*$")
+
+
+def text_licences(texts: pa.Array) -> pa.Array:
+    """Return the licence that the tags in each text name.
+
+    Args:
+        texts: string array; null allowed.
+
+    Returns:
+        string array: the expression as written; null where there is no tag or where tags differ.
+    """
+    tagged = pc.fill_null(pc.match_substring(texts, _MARK), False)
+    nothing = pa.nulls(len(texts), pa.string())
+    if not pc.any(tagged).as_py():
+        return nothing
+    found = []
+    for text in texts.filter(tagged).to_pylist():
+        names = {_ENDS.sub("", name).strip() for name in _TAG.findall(text)}
+        found.append(names.pop() if len(names) == 1 else None)
+    return pc.replace_with_mask(nothing, tagged, pa.array(found, pa.string()))
