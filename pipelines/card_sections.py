@@ -363,6 +363,28 @@ SECTIONS: tuple[Section, ...] = (
                 bar="share",
             ),
             Listing(
+                "protocols",
+                "What each protocol said, and how often it decided",
+                _columns(
+                    "protocol: Protocol; channel: Seen in; value: Says; status: Read; "
+                    "applied: Counts; documents: Documents; decided: Decided; "
+                    "first_seen: First seen; last_seen: Last seen"
+                ),
+                limit=40,
+                empty="No signal was visible.",
+            ),
+            Listing(
+                "marks",
+                "Notices and marks in the texts (flags, no verdicts)",
+                _columns(
+                    "source_id: Source; documents_in: Documents read; "
+                    "copyright_notices: Copyright notices; "
+                    "reservation_notices: Reservations of mining or training; "
+                    "marked_generated: Marked as generated; noticed_kept: With a notice, kept; "
+                    "generated_kept: Marked as generated, kept"
+                ),
+            ),
+            Listing(
                 "lists",
                 "Opt-out and takedown lists",
                 _columns(

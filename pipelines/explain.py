@@ -51,8 +51,8 @@ def explain(
         verified: Whether to prove every file read first.
 
     Returns:
-        Keys: `release`, `document`, `place`, `corpus`, `source`, `decisions`, `counterfactual`,
-        `duplicates`, `personal_data`, `same_address`. Values are as JSON has them.
+        Keys: `release`, `document`, `place`, `corpus`, `source`, `decisions`, `rights_signals`,
+        `counterfactual`, `duplicates`, `personal_data`, `same_address`. Values are as JSON has them.
 
     Raises:
         QueryError: No document is meant by the target, or more than one id starts so.
@@ -72,6 +72,7 @@ def explain(
                 connection, "SELECT * FROM sources WHERE source_id = $1", [document["source_id"]]
             ),
             "decisions": decisions,
+            "rights_signals": ask(connection, "signals", {"doc_id": doc_id.hex()}),
             "counterfactual": counterfactual(document, decisions),
             "duplicates": _rows(connection, "SELECT * FROM duplicates WHERE doc_id = $1", [doc_id]),
             "personal_data": _rows(
@@ -123,7 +124,7 @@ def render_text(explanation: dict[str, Any]) -> str:
     facts = (
         ("host", document["host"]),
         ("licence", f"{document['licence']} (seen in: {document['licence_evidence']})"),
-        ("rights", f"{document['rights_state']} (signals: {document['rights_observability']})"),
+        ("rights", _rights(document)),
         ("language", f"{document['lang']} {_number(document['lang_score'])}"),
         ("toxicity", _number(document["toxicity"]) or "not measured"),
         ("tokens", f"{document['tokens_in']} read, {document['tokens_out']} kept"),
@@ -132,6 +133,8 @@ def render_text(explanation: dict[str, Any]) -> str:
     lines += ["", "rules that fired" if explanation["decisions"] else "no rule fired"]
     for row in explanation["decisions"]:
         lines += _decision_lines(row)
+    signals = [_signal_line(row) for row in explanation["rights_signals"]]
+    lines += _section("rights signals (* decided)", signals)
     lines += _section("duplicates", [_duplicate_line(row) for row in explanation["duplicates"]])
     lines += _section(
         "personal data",
@@ -240,6 +243,23 @@ def _decision_lines(row: dict[str, Any]) -> list[str]:
     if row["meaning"]:
         lines.append(f"      {row['meaning']} Basis: {row['basis'].rstrip('.')}.")
     return lines
+
+
+def _rights(document: dict[str, Any]) -> str:
+    """Return the rights state, what decided it, and how much could be seen."""
+    by = f" by {document['rights_signal']}" if document["rights_signal"] else ""
+    return f"{document['rights_state']}{by} (signals: {document['rights_observability']})"
+
+
+def _signal_line(row: dict[str, Any]) -> str:
+    """Return what one signal said, where and when it was seen, and whether it decided."""
+    mark = "* " if row["winner"] else "" if row["applied"] else "(recorded only) "
+    whose = f" to {row['agent']}" if row["agent"] else ""
+    line = f"{mark}{row['protocol']} in {row['channel']}: {row['value']}{whose}"
+    if row["status"] != "ok":
+        line += f", {row['status']}"
+    seen = f", seen {row['observed_at']}" if row["observed_at"] else ""
+    return line + seen + (f", snapshot as of {row['asof']}" if row["asof"] else "")
 
 
 def _duplicate_line(row: dict[str, Any]) -> str:

@@ -203,6 +203,24 @@ NAMED_QUERIES: tuple[NamedQuery, ...] = (
         number="Q31",
     ),
     NamedQuery("rights", "How much do we not know about rights?", "compliance", number="Q17"),
+    NamedQuery("protocols", "What did each protocol say, and how often did it decide?", "legal"),
+    NamedQuery(
+        "signals",
+        "Which rights signals does this document have, which decided, when was it seen?",
+        "legal",
+        (_DOC_ID,),
+    ),
+    NamedQuery(
+        "later-denials",
+        "Which documents in the corpus does a later file of their site reserve?",
+        "legal",
+        number="Q18",
+    ),
+    NamedQuery(
+        "marks",
+        "Which sources hold texts with a copyright or reservation notice, or marked as generated?",
+        "compliance",
+    ),
     NamedQuery("unknowns", "Which share of the corpus is unknown in some respect?", "compliance"),
     # Lists and requests
     NamedQuery("lists", "Which opt-out lists were used, and did their canaries pass?", "legal"),

@@ -205,7 +205,7 @@ DOCUMENTS = TableSpec(
         ),
         Field(
             "fetched_at",
-            pa.timestamp("s", "UTC"),
+            pa.timestamp("ms", "UTC"),
             "Time the input says it was fetched; null where none or unreadable.",
             standard="EU summary 1.3",
             nullable=True,
@@ -477,7 +477,7 @@ RIGHTS_SIGNALS = TableSpec(
         ),
         Field(
             "observed_at",
-            pa.timestamp("s", "UTC"),
+            pa.timestamp("ms", "UTC"),
             "When it was seen: fetch of the document or of the file; null where not known.",
             nullable=True,
         ),

@@ -229,6 +229,14 @@ def test_policies_decide_which_signals_count(
     assert {name: states[name][0] for name in expected} == expected
 
 
+def test_what_a_later_file_says_is_recorded_where_it_does_not_count(tmp_path: Path) -> None:
+    result = Outcome(tmp_path, {"asof": "fetch"})
+    (row,) = result.of("later")
+    assert (row["value"], row["applied"], row["winner"]) == ("deny", False, False)
+    assert row["observed_at"] > result.rows["later"]["fetched_at"]
+    assert result.rows["later"]["outcome"] == "kept"
+
+
 def test_a_contract_overrides_and_is_named(tmp_path: Path) -> None:
     result = Outcome(tmp_path, {}, contract_ref="contract 7", legal_basis="contract")
     assert set(result.states().values()) == {("allow", "contract")}

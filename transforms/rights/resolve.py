@@ -70,6 +70,7 @@ class Seen:
         agent_words: The tokens.
         rows: Rows of the snapshot store, int64 (n), -1 where none; None for what is no file.
         by_source: Whether all documents got it from their source.
+        applied: Whether it may decide; a snapshot of another time than the policy's is recorded.
     """
 
     protocol: Protocol
@@ -80,6 +81,7 @@ class Seen:
     agent_words: Sequence[str] = ()
     rows: NDArray[np.int64] | None = None
     by_source: bool = False
+    applied: bool = True
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,9 @@ def resolve(seen: Sequence[Seen], size: int, record_only: Collection[Protocol] =
     """
     values = np.zeros((len(PROTOCOLS), size), np.uint8)
     for signal in seen:
-        if signal.protocol is not Protocol.TDMREP and signal.protocol not in record_only:
+        if signal.protocol is Protocol.TDMREP or not signal.applied:
+            continue
+        if signal.protocol not in record_only:
             row = values[PROTOCOLS.index(signal.protocol)]
             np.maximum(row, value_part(signal.codes), out=row)
     if Protocol.TDMREP not in record_only:
@@ -141,7 +145,7 @@ def _tdmrep(seen: Sequence[Seen], size: int) -> NDArray[np.uint8]:
         codes = np.full(size, silent, np.uint8)
         for signal in seen:
             fits = signal.channel is channel and signal.asof in times
-            if signal.protocol is Protocol.TDMREP and fits:
+            if signal.protocol is Protocol.TDMREP and signal.applied and fits:
                 codes = np.where(signal.codes == silent, codes, signal.codes)
         return codes
 
@@ -192,7 +196,7 @@ def winners(seen: Sequence[Seen], resolved: Resolved) -> list[NDArray[np.bool_]]
     for number in sorted(range(len(seen)), key=lambda n: _CHANNEL_ORDER.index(seen[n].channel)):
         signal = seen[number]
         decides = resolved.deciding == PROTOCOLS.index(signal.protocol)
-        mask = ~taken & decides & (value_part(signal.codes) == own)
+        mask = ~taken & decides & (value_part(signal.codes) == own) & signal.applied
         won[number] = mask
         taken = taken | mask
     return [won[number] for number in range(len(seen))]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -158,11 +158,13 @@ def measure_signals(
     has_robots = np.zeros(size, np.bool_)
     for kind, store in stores.items():
         nearest, latest = store.find(documents.origins, documents.fetched)
-        for asof, rows in _times(policy.asof, nearest, latest):
-            if kind is SnapshotKind.ROBOTS:
+        for asof, rows in _times(nearest, latest):
+            applied = policy.asof is AsOf.BOTH or asof in ("both", policy.asof.value)
+            if kind is SnapshotKind.ROBOTS and applied:
                 has_robots |= rows >= 0
             if (rows >= 0).any():
-                seen += _of_files(CHANNELS[kind], asof, rows, readers[kind], documents.paths)
+                found = _of_files(CHANNELS[kind], asof, rows, readers[kind], documents.paths)
+                seen += [replace(signal, applied=applied) for signal in found]
     resolved = resolve(seen, size, policy.record_only)
     page = (documents.headers.is_valid().to_numpy(zero_copy_only=False)) | (
         documents.tags.is_valid().to_numpy(zero_copy_only=False)
@@ -258,13 +260,12 @@ def _of_readings(
 
 
 def _times(
-    asof: AsOf, nearest: NDArray[np.int64], latest: NDArray[np.int64]
+    nearest: NDArray[np.int64], latest: NDArray[np.int64]
 ) -> list[tuple[str, NDArray[np.int64]]]:
-    """Return the snapshot rows to look at, by which point in time they stand for."""
-    if asof is AsOf.FETCH:
-        return [("fetch", nearest)]
-    if asof is AsOf.LATEST:
-        return [("latest", latest)]
+    """Return the snapshot rows to look at, by which point in time they stand for.
+
+    Both are read whatever the policy: what a later file says is a question people ask.
+    """
     same = nearest == latest
     return [
         ("both", np.where(same, latest, -1)),
@@ -287,7 +288,7 @@ def _rows(
     status = status_part(signal.codes)
     quiet = _QUIET[status] | ((status == _UNREACHABLE) & (value_part(signal.codes) == 0))
     stated = np.flatnonzero(~quiet)
-    applied = signal.protocol not in record_only
+    applied = signal.applied and signal.protocol not in record_only
     if signal.by_source:
         return _table(
             signal,
