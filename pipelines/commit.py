@@ -199,17 +199,8 @@ def _write_small_tables(
     matched = _added(marker.stats["list_matches"] for marker in final)
     _write_rows(files, tables.LISTS, [_list_row(run, item, matched) for item in plan.lists])
     _write_rows(files, REQUESTS, _request_rows(run))
-    snapshots = [
-        {
-            **item,
-            "path": publishable_name(run, item["path"]),
-            "sha256": bytes.fromhex(item["sha256"]),
-        }
-        for item in plan.snapshots
-    ]
-    _write_rows(files, tables.SNAPSHOTS, snapshots)
-    models = [item | {"sha256": bytes.fromhex(item["sha256"])} for item in plan.models]
-    _write_rows(files, tables.MODELS, models)
+    for spec, facts in ((tables.SNAPSHOTS, plan.snapshots), (tables.MODELS, plan.models)):
+        _write_rows(files, spec, [i | {"sha256": bytes.fromhex(i["sha256"])} for i in facts])
     _write_rows(files, tables.METRICS, _metrics(run))
 
 
@@ -417,9 +408,7 @@ def _manifest(
         "key_id": plan.key_id,
         "models": list(plan.models),
         "lists": list(plan.lists),
-        "snapshots": [
-            item | {"path": publishable_name(run, item["path"])} for item in plan.snapshots
-        ],
+        "snapshots": list(plan.snapshots),
         "rules": [_rule_row(rule) for rule in rules],
         "files": sorted(files.listed, key=lambda entry: entry["path"]),
         "totals": dict(totals),

@@ -505,7 +505,7 @@ SNAPSHOTS = TableSpec(
     "One table of files of origins as it was used.",
     (
         Field("kind", WORD, "robots, tdmrep, ai_txt or rsl."),
-        Field("path", pa.string(), "Path relative to the job file, personal data in it replaced."),
+        Field("path", pa.string(), "Path as the job file names it."),
         Field("sha256", pa.binary(32), "Digest of the table."),
         Field("rows", pa.int64(), "Files in it.", "rows"),
     ),
