@@ -30,7 +30,8 @@ from ..schemas.fields import TableSpec
 from ..schemas.job_file import canonical_job
 from ..schemas.reasons import QUARANTINE_REASONS
 from ..schemas.restricted import RESTRICTED_TABLES
-from ..schemas.tables_governance import REQUESTS
+from ..schemas.tables_governance import REQUESTS, RULES
+from ..schemas.tables_rights import LISTS, SNAPSHOTS
 from ..transforms.bands import s_curve
 from ..transforms.finalize import PRODUCT_TABLES
 from ..transforms.ledger import table_of
@@ -195,11 +196,11 @@ def _write_small_tables(
     _write_rows(files, tables.PASSED_RECORDS, _passed_rows(run, annotated))
     _write_rows(files, tables.SOURCES, [_source_row(run, source.name) for source in job.sources])
     approval = _approval(run)
-    _write_rows(files, tables.RULES, [_rule_row(rule) | approval for rule in rules])
+    _write_rows(files, RULES, [_rule_row(rule) | approval for rule in rules])
     matched = _added(marker.stats["list_matches"] for marker in final)
-    _write_rows(files, tables.LISTS, [_list_row(run, item, matched) for item in plan.lists])
+    _write_rows(files, LISTS, [_list_row(run, item, matched) for item in plan.lists])
     _write_rows(files, REQUESTS, _request_rows(run))
-    for spec, facts in ((tables.SNAPSHOTS, plan.snapshots), (tables.MODELS, plan.models)):
+    for spec, facts in ((SNAPSHOTS, plan.snapshots), (tables.MODELS, plan.models)):
         _write_rows(files, spec, [i | {"sha256": bytes.fromhex(i["sha256"])} for i in facts])
     _write_rows(files, tables.METRICS, _metrics(run))
 

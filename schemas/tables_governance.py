@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests, and the views of what lies beside the tables of a release.
+"""Requests and rules, and the views of what lies beside the tables of a release.
 
-`requests` is a table of the release. The others are facts that a release cannot hold of itself:
+`requests` and `rules` are tables of the release. The others are facts that a release cannot hold of itself:
 times and hosts, its signatures, the releases before and after it, what reviewers found in it
 later. `muniment query` reads them from the files named below and shows them as views; the digests
 of the release do not cover them, so `verify` says nothing of them.
@@ -130,3 +130,22 @@ SAMPLES = TableSpec(
 
 BESIDE: tuple[TableSpec, ...] = (RELEASES, ATTESTATIONS, STAGES, GATES, SAMPLES)
 """Views over files that are no part of the release."""
+
+RULES = TableSpec(
+    "rules",
+    "One rule of the policy in force.",
+    (
+        Field("rule_id", pa.string(), "Short name."),
+        Field("version", pa.int16(), "Version."),
+        Field("stage", WORD, "Stage."),
+        Field("mode", WORD, "enforce, shadow or off."),
+        Field("action", WORD, "remove, quarantine, transform or flag."),
+        Field("reason", WORD, "Reason it gives.", nullable=True),
+        Field("signal", pa.string(), "Signal it reads."),
+        Field("parameters", pa.string(), "Thresholds and settings as canonical JSON."),
+        Field("meaning", pa.string(), "What it does, one sentence."),
+        Field("basis", pa.string(), "Law, standard, paper or measurement behind it."),
+        Field("approved_by", pa.string(), "Who approved the rules; null = nobody.", nullable=True),
+        Field("approved_on", pa.date32(), "Day of the approval; null likewise.", nullable=True),
+    ),
+)

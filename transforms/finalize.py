@@ -22,6 +22,7 @@ from ..schemas.personal_data import LinkScope
 from ..schemas.reasons import REASON_CODES, Reason
 from ..schemas.restricted import PII_LINKS
 from ..schemas.staged import EXACT, NEAR, SAME_ADDRESS
+from ..schemas.tables_rights import RIGHTS_SIGNALS
 from . import ledger
 from .corpus_json import write_jsonl
 from .exchange import Received, gather
@@ -43,7 +44,7 @@ PRODUCT_TABLES = (
     tables.DUPLICATES,
     tables.SPANS,
     tables.PII_STATS,
-    tables.RIGHTS_SIGNALS,
+    RIGHTS_SIGNALS,
     tables.QUARANTINE,
 )
 """Tables with one part for each split; `corpus` is written beside them."""

@@ -21,9 +21,9 @@ from ..schemas.tables import (
     DUPLICATES,
     PII_STATS,
     QUARANTINE,
-    RIGHTS_SIGNALS,
     SPANS,
 )
+from ..schemas.tables_rights import RIGHTS_SIGNALS
 from .hashing import hashes_to_ids
 from .outcomes import COPY_ROLES, Fired, Outcomes, Relations
 from .pii import ENTITIES
