@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows for secrets: key blocks, tokens by their published prefixes, assigned passwords."""
+"""Rows for secrets: key blocks, tokens by their published prefixes, assigned passwords.
+
+Providers whose format needs no check of its own are in `secret_formats`.
+"""
 
 from __future__ import annotations
 
 from . import validators
 from .pattern import Pattern
-
-RULES_VERSION = "2026.11"
-"""Raised whenever a row below changes."""
+from .secret_formats import ANY_FORMAT
 
 CREDENTIALS: tuple[Pattern, ...] = (
     Pattern(
         "private_key",
         "PRIVATE_KEY",
         r"-----BEGIN [0-9A-Z ]*PRIVATE KEY(?: BLOCK)?-----"
-        # The body ends at the first "--", so a text of many headers is still read in linear time.
-        r"(?:[\s0-9A-Za-z+/=:,.()]|-[0-9A-Za-z ])*(?:-----END [0-9A-Z ]"
+        # Backslashes: a key inside a JSON string. The body ends at the first "--", so a text of many headers is still read in linear time.
+        r"(?:[\s0-9A-Za-z+/=:,.()\\]|-[0-9A-Za-z ])*(?:-----END [0-9A-Z ]"
         r"*PRIVATE KEY(?: BLOCK)?-----)?",
         0.99,
         None,
@@ -99,10 +100,27 @@ CREDENTIALS: tuple[Pattern, ...] = (
     Pattern("mailgun", "SECRET", r"\bkey-[0-9a-f]{32}\b", 0.85, None, 80),
     Pattern("telegram", "SECRET", r"\b[0-9]{8,10}:AA[0-9A-Za-z_-]{32,34}", 0.95, None, 90),
     Pattern("shopify", "SECRET", r"\bshp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}\b", 0.97, None, 90),
-    Pattern("digitalocean", "SECRET", r"\bdo[opr]_v1_[0-9a-f]{64}\b", 0.97, None, 90),
     Pattern("azure_storage", "SECRET", r"AccountKey=([0-9A-Za-z+/=]{40,100})", 0.95, None, 90),
     Pattern("aliyun", "SECRET", r"\bLTAI[0-9A-Za-z]{12,26}\b", 0.9, None, 90),
     Pattern("tencent_cloud", "SECRET", r"\bAKID[0-9A-Za-z]{13,48}\b", 0.9, None, 90),
+    Pattern(
+        "putty_key",
+        "PRIVATE_KEY",
+        r"\bPrivate-Lines:\s{0,2}[0-9]{1,3}\s{1,4}(?:[0-9A-Za-z+/=]{20,80}\s{0,4})+",
+        0.97,
+        None,
+        99,
+    ),
+    Pattern("provider_key", "SECRET", ANY_FORMAT, 0.95, None, 90),
+    Pattern(
+        "authorization",
+        "SECRET",
+        r"(?i:\bauthorization['\"]?\s{0,2}[:=]\s{0,2}['\"]?(?:bearer|basic|token)\s{1,3})"
+        r"([0-9A-Za-z._~+/=-]{16,400})",
+        0.9,
+        validators.token,
+        85,
+    ),
     Pattern(
         "url_password",
         "SECRET",

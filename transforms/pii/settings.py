@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 from ...schemas.errors import JobError
 from ...schemas.personal_data import PersonalData
-from .credentials import CREDENTIALS, RULES_VERSION
+from .credentials import CREDENTIALS
 from .entities import ENTITIES, ENTITY, Action
 from .pattern import Pattern
 from .patterns import PATTERNS
 from .presidio import presidio_patterns
 from .recognisers import recogniser_patterns
 from .redact import RedactionPolicy
+from .secret_formats import RULES_VERSION
 
 
 @dataclass(frozen=True)
