@@ -3,7 +3,7 @@
 
     python benchmarks/pii_accuracy.py [--part NAME ...] [--presidio]
 
-Five parts, each printed as one JSON object a line:
+Seven parts, each printed as one JSON object a line:
 
 english     synthetic sentences with spans (pii_en_dev), scope `all`; a gold span counts as found
             when spans of any type cover at least half of it, a predicted one as right when it
@@ -12,6 +12,8 @@ names       persons in real social-media text (ner_en_dev).
 chinese     values made here (valid check digits) at random places of real Chinese comments, glued
             or spaced.
 lookalikes  ISBN, hashes, versions, timestamps, order numbers, near misses: nothing is to be found.
+identifiers every identifier generated in English and Chinese sentences, with look-alikes beside it.
+secrets     keys of every provider's format, passwords, key blocks, and look-alikes.
 disguises   14 disguises of 6 types of value in English and Chinese carriers.
 
 `--presidio` measures presidio-analyzer with the same spaCy model on part `english` beside it.
@@ -27,12 +29,13 @@ import math
 import os
 import random
 import sys
-import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
+from pii_disguises import digits, disguised, luhn_complete, resident_id
+from pii_identifiers import CHINESE, ENGLISH, SECRET_LOOK_ALIKES, Case, national, secrets
 
 from muniment.transforms.pii import PiiModels, detect
 
@@ -214,35 +217,12 @@ def names() -> None:
         )
 
 
-def luhn_complete(body: str) -> str:
-    """Append the Luhn check digit."""
-    total = 0
-    for place, char in enumerate(reversed(body)):
-        digit = int(char) * (2 if place % 2 == 0 else 1)
-        total += digit - 9 if digit > 9 else digit
-    return body + str(-total % 10)
-
-
-def resident_id(rng: random.Random) -> str:
-    """Make a valid Chinese resident id."""
-    area = rng.choice(["110105", "310115", "440305", "330106", "510107", "320102", "610113"])
-    born = f"{rng.randint(1950, 2010)}{rng.randint(1, 12):02}{rng.randint(1, 28):02}"
-    body = f"{area}{born}{rng.randint(0, 999):03}"
-    weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-    return body + "10X98765432"[sum(int(c) * w for c, w in zip(body, weights, strict=True)) % 11]
-
-
 def uscc(rng: random.Random) -> str:
     """Make a valid unified social credit code."""
     alphabet = "0123456789ABCDEFGHJKLMNPQRTUWXY"
     body = "91" + "310115" + "".join(rng.choice(alphabet) for _ in range(9))
     total = sum(alphabet.index(char) * pow(3, i, 31) for i, char in enumerate(body))
     return body + alphabet[-total % 31]
-
-
-def digits(rng: random.Random, n: int) -> str:
-    """Return n random digits."""
-    return "".join(rng.choice("0123456789") for _ in range(n))
 
 
 ZH_VALUES: dict[str, tuple[str, Callable[[random.Random], str]]] = {
@@ -398,98 +378,97 @@ def lookalikes(n: int = 500) -> None:
     report("lookalikes", type="all", n=total, false_rate=worst / total, ci=wilson(worst, total))
 
 
-def _digit_block(first: int) -> Callable[[str], str]:
-    return lambda v: "".join(chr(first + int(c)) if c.isascii() and c.isdigit() else c for c in v)
-
-
-def _combining(value: str) -> str:
-    return "".join(c + ("\u0301" if c.isalnum() else "") for c in value)
-
-
-def _between(extra: str) -> Callable[[str], str]:
-    return extra.join
-
-
-_TWINS = str.maketrans("aeopcyxi", "аеорсухі")
-
-DISGUISES: dict[str, Callable[[str], str]] = {
-    "fullwidth": lambda v: "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in v),
-    "arabic_indic": _digit_block(0x0660),
-    "mathematical": _digit_block(0x1D7CE),
-    "zero_width_space": _between("\u200b"),
-    "zero_width_joiner": _between("\u200d"),
-    "soft_hyphen": _between("\u00ad"),
-    "no_break_space": lambda v: (
-        v.replace(" ", "\u00a0").replace("-", "\u00a0")
-        if any(c.isdigit() for c in v) and "@" not in v and ":" not in v
-        else v
-    ),
-    "en_dash": lambda v: v.replace("-", "\u2013"),
-    "look_alikes": lambda v: v.translate(_TWINS),
-    "combining": _combining,
-    "html_entities": lambda v: "".join(f"&#{ord(c)};" for c in v),
-    "percent": lambda v: "".join(c if c.isalnum() else f"%{ord(c):02X}" for c in v),
-    "at_dot": lambda v: v.replace("@", " [at] ").replace(".", " (dot) ") if "@" in v else v,
-    "bidi_override": lambda v: "\u202e" + v[::-1] + "\u202c",
-    "leet": lambda v: (
-        v.replace("0", "O").replace("1", "l")
-        if not any(c.isalpha() for c in v) and sum(map(str.isdigit, v)) >= 9
-        else v
-    ),
-    "markup": lambda v: f"{v[:3]}<b>{v[3:6]}</b>{v[6:]}",
-}
-
-
 def disguises(n: int = 40) -> None:
     """Measure values under disguise: found over 95 % of their length, or the document faulted."""
-    rng = random.Random(13)
-    values: dict[str, Callable[[], str]] = {
-        "email": lambda: f"jane.doe{digits(rng, 2)}@example.com",
-        "us_phone": lambda: f"{rng.randint(201, 989)}-555-{digits(rng, 4)}",
-        "card": lambda: luhn_complete("4" + digits(rng, 14)),
-        "ssn": lambda: f"{rng.randint(100, 665)}-{rng.randint(10, 99)}-{rng.randint(1000, 9999)}",
-        "iban": lambda: "GB82WEST12345698765432",
-        "ipv4": lambda: f"8.8.{rng.randint(1, 254)}.{rng.randint(1, 254)}",
-        "cn_mobile": lambda: "138" + digits(rng, 8),
-        "resident_id": lambda: resident_id(rng),
-    }
     grand = good_all = 0
-    for name, wear in DISGUISES.items():
-        for kind, make in values.items():
-            texts, gold = [], []
-            for _ in range(n):
-                plain = make()
-                value = wear(plain)
-                if unicodedata.normalize("NFC", value) == plain:
-                    continue
-                head, tail = rng.choice([("Write to ", " today."), ("请联系", "谢谢")])
-                texts.append(head + value + tail)
-                gold.append((len(head), len(head) + len(value), kind))
-            if not texts:
-                continue
-            hits = found(texts, "en", "off")
-            good = sum(covered(g, h) >= 0.95 for g, h in zip(gold, hits, strict=True))
-            grand, good_all = grand + len(texts), good_all + good
-            report(
-                "disguises",
-                disguise=name,
-                type=kind,
-                n=len(texts),
-                recall=round(good / len(texts), 3),
-            )
+    for name, kind, texts, gold in disguised(n):
+        hits = found(texts, "en", "off")
+        good = sum(covered(g, h) >= 0.95 for g, h in zip(gold, hits, strict=True))
+        grand, good_all = grand + len(texts), good_all + good
+        recall = round(good / len(texts), 3)
+        report("disguises", disguise=name, type=kind, n=len(texts), recall=recall)
     report(
-        "disguises",
-        disguise="all",
-        n=grand,
-        recall=round(good_all / grand, 4),
+        "disguises", disguise="all", n=grand, recall=round(good_all / grand, 4),
         ci=wilson(good_all, grand),
-    )
+    )  # fmt: skip
+
+
+def identifiers(cases: Iterable[Case], part: str, n: int = 100) -> None:
+    """Measure generated identifiers: recall by kind, precision with as many look-alikes."""
+    rng = random.Random(17)
+    total, right, false = 0, 0, 0
+    for case in cases:
+        many = min(n, 12) if case.name.startswith("stdnum:") else n
+        texts, gold = [], []
+        for number in range(many):
+            value = case.make(rng)
+            head, _, tail = case.carriers[number % len(case.carriers)].partition("{cue}{value}")
+            texts.append(f"{head}{case.cue}{value}{tail}")
+            start = len(head) + len(case.cue)
+            gold.append((start, start + len(value), case.name))
+        hits = found(texts, "en", "off")
+        good = sum(
+            covered(g, [hit for hit in own if hit[2] in case.entities]) >= 0.95
+            for g, own in zip(gold, hits, strict=True)
+        )
+        extra = sum(
+            not (a < g[1] and g[0] < b)
+            for g, own in zip(gold, hits, strict=True)
+            for a, b, _ in own
+        )
+        wrong = 0
+        if case.wrong is not None:
+            fakes = [
+                case.carriers[number % len(case.carriers)].format(
+                    cue=case.cue, value=case.wrong(rng)
+                )
+                for number in range(many)
+            ]
+            wrong = sum(
+                any(hit[2] in case.entities for hit in own) for own in found(fakes, "en", "off")
+            )
+        total, right, false = total + many, right + good, false + extra + wrong
+        report(
+            part, type=case.name, n=many, recall=round(good / many, 4), ci=wilson(good, many),
+            false_alarms=extra + wrong,
+        )  # fmt: skip
+    report(
+        part, type="all", n=total, recall=round(right / total, 4), ci=wilson(right, total),
+        precision=round(right / (right + false), 4), precision_ci=wilson(right, right + false),
+    )  # fmt: skip
+
+
+def secret_alarms(n: int = 100) -> None:
+    """Measure how often something with the look of a key is taken for one."""
+    rng = random.Random(19)
+    for kind, make in SECRET_LOOK_ALIKES.items():
+        hits = found([f"Please see {make(rng)} here." for _ in range(n)], "en", "off")
+        alarms = sum(any(hit[2] in ("SECRET", "PRIVATE_KEY") for hit in own) for own in hits)
+        report(
+            "secrets", type=f"look-alike:{kind}", n=n, false_rate=alarms / n, ci=wilson(alarms, n)
+        )
+
+
+def secret_part() -> None:
+    """Measure secrets."""
+    identifiers(secrets(), "secrets")
+    secret_alarms()
+
+
+PARTS: dict[str, Callable[[], None]] = {
+    "names": names,
+    "chinese": chinese,
+    "lookalikes": lookalikes,
+    "disguises": disguises,
+    "identifiers": lambda: identifiers((*ENGLISH, *CHINESE, *national()), "identifiers"),
+    "secrets": secret_part,
+}
 
 
 def main() -> int:
     """Run the parts asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parts = ("english", "names", "chinese", "lookalikes", "disguises")
+    parts = (*PARTS, "english")
     parser.add_argument("--part", choices=parts, action="append")
     parser.add_argument("--presidio", action="store_true")
     options = parser.parse_args()
@@ -502,9 +481,7 @@ def main() -> int:
         if part == "english":
             english(options.presidio)
         else:
-            {"names": names, "chinese": chinese, "lookalikes": lookalikes, "disguises": disguises}[
-                part
-            ]()
+            PARTS[part]()
     return 0
 
 

@@ -8,6 +8,8 @@ part), Royal Mail, Deutsche Post, La Poste (abbreviations of AFNOR XP Z10-011), 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import re2
 
 from .pattern import Pattern
@@ -118,12 +120,17 @@ def _address_words(data: Text, start: int, end: int) -> Span | None:
     if _counts(data, start) or (end < len(data) and data[end] >= 0x80 and data[end - 1] > 64):
         return None  # A decimal, an amount, or a longer word ("st" of "større").
     words = text_of(data, start, end).split()
-    small = sum(word.lower() in _NO_NAME for word in words[1:])
+    small = sum(
+        word.lower() in _NO_NAME and not (before.endswith(",") and word in _STATES_LIKE_WORDS)
+        for before, word in pairwise(words)
+    )
     # "at 7 AM CT", "8x DVD-ROM drive".
     first = words[1].strip(".,").lower() if len(words) > 1 else ""
     return None if small or first in _NO_STREET else (start, end)
 
 
+_STATES_LIKE_WORDS = ("OR", "IN", "ME")
+"""Oregon, Indiana, Maine: "Portland, OR 97201"."""
 _NO_STREET = frozenset(["am", "pm", "a.m", "p.m", "dvd-rom", "cd-rom", "dvd", "gb", "mb"])
 
 

@@ -109,7 +109,9 @@ def stdnum_check(module: str) -> Check:
 
     def check(data: Text, start: int, end: int) -> Span | None:
         value = text_of(data, start, end).upper()
-        if len(set(digits_of(value))) < 2 or not apart(data, start, end):
+        digits = digits_of(value)
+        # One digit throughout is a made-up number; codes that are mostly letters have few digits.
+        if (len(digits) > 5 and len(set(digits)) < 2) or not apart(data, start, end):
             return None
         return (start, end) if _stdnum(module)(value) else None
 
