@@ -14,7 +14,9 @@ BUILD := PYTHONWARNINGS=ignore $(PIP)
 # The dates inside a wheel, so that equal sources make equal bytes.
 export SOURCE_DATE_EPOCH := 1704067200
 
-.PHONY: help venv demo test test-long lint format bench lock docs wheel clean
+FLINK_JARS ?= .cache/flink
+
+.PHONY: help venv demo test test-long flink-test lint format bench lock docs wheel clean
 .DEFAULT_GOAL := help
 
 help:  ## list these commands
@@ -45,6 +47,11 @@ test: venv  ## run every test
 
 test-long: venv  ## run the tests that take minutes: faults, kills, scale
 	@$(BIN)/python -m pytest -q -m long
+
+flink-test: venv  ## run jobs on a Flink cluster on this machine: equal bytes, faults (minutes; Java 17, Maven)
+	@$(BIN)/python infra/flink/jars.py $(FLINK_JARS)
+	@MUNIMENT_FLINK_JARS=$(abspath $(FLINK_JARS)) $(BIN)/python -m pytest -q -m long tests/test_flink.py
+	@$(BIN)/python infra/flink/compare.py --jars $(FLINK_JARS) demo mixed
 
 lint: venv  ## ruff and mypy
 	@$(BIN)/ruff check .

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.metrics import Metrics
 from apache_beam.pvalue import AsList, PCollection
 
 from . import stage_units
@@ -43,6 +44,19 @@ class RunRef:
         return load_run(self.plan_path, self.digest)
 
 
+def count(stage: str, **numbers: int) -> None:
+    """Add to the counters that an engine shows: a namespace a stage, `muniment.annotate` and so on.
+
+    They count attempts: a unit that an engine tries again counts again. The books do not use them.
+
+    Args:
+        stage: Stage name.
+        numbers: What to add to which counter; `units` goes up by one.
+    """
+    for name, number in {"units": 1, **numbers}.items():
+        Metrics.counter(f"muniment.{stage}", name).inc(number)
+
+
 class _Each(beam.DoFn):
     """Run a unit for each number; give its parcels."""
 
@@ -52,6 +66,7 @@ class _Each(beam.DoFn):
     def process(self, number: int) -> Iterator[str]:
         """Run one unit."""
         yield self.unit(self.ref.load(), number)
+        count(self.unit.__name__)
 
 
 class _Received(beam.DoFn):
@@ -64,10 +79,13 @@ class _Received(beam.DoFn):
         """Run one unit."""
         number, received = element
         yield self.unit(self.ref.load(), number, list(received))
+        count(self.unit.__name__)
 
 
 def _annotate(number: int, ref: RunRef) -> int:
-    return stage_units.annotate(ref.load(), number).number
+    marker = stage_units.annotate(ref.load(), number)
+    count("annotate", records=marker.stats["records"], bytes=marker.stats["bytes_in"])
+    return marker.number
 
 
 @dataclass
@@ -252,6 +270,8 @@ class _Finalize(beam.DoFn):
         """Run one unit."""
         number, received = element
         marker = stage_units.finalize(self.ref.load(), number, list(received))
+        outcomes = {name: marker.stats[name] for name in ("kept", "removed", "quarantined")}
+        count("finalize", **outcomes)
         yield from marker.stats["fallen"]
 
 
@@ -268,6 +288,7 @@ class _Settle(beam.DoFn):
         concerned = witnesses(values).intersection(fallen) if fallen else set()
         if concerned:
             stage_units.settle(self.ref.load(), number, values, sorted(concerned))
+            count("settle")
             yield number
 
 
