@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Components are exact, named by their smallest node, and do not depend on the order of edges."""
 
+import json
+import subprocess
+import sys
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -83,3 +88,15 @@ def test_empty_input_is_fine() -> None:
     nothing = np.zeros(0, np.uint64)
     assert [len(side) for side in connect(nothing, nothing)] == [0, 0]
     assert [len(side) for side in spanning_forest(nothing, nothing)] == [0, 0]
+
+
+@pytest.mark.long
+def test_ten_million_edges_are_exact_in_both_ways_of_the_exchange(repository):
+    script = repository / "benchmarks" / "components.py"
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    reports = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(report["exchange"], report["exact"]) for report in reports] == [
+        ("files", True),
+        ("engine", True),
+    ]
+    assert done.returncode == 0
