@@ -330,7 +330,13 @@ def time_queries(release: Release) -> list[dict[str, Any]]:
             if arg.default is None
         }
         before = release if query.compares else None
-        with connect(release, verified=False, native=True, before=before) as connection:
+        with connect(
+            release,
+            verified=False,
+            native=True,
+            before=before,
+            with_restricted=query.restricted,
+        ) as connection:
             wall, cpu = time.perf_counter(), _cpu()
             rows = len(connection.execute(query.sql, query.bind(values)).fetchall())
             timings.append(

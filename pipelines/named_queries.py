@@ -85,6 +85,8 @@ class NamedQuery:
         gate: Condition that a row of the answer meets if it must stop a release; None for queries
             that stop nothing.
         compares: Whether it compares with an earlier release: the parent, or `--arg before=ID`.
+        restricted: Whether it reads restricted tables; it answers nothing where they are not.
+        everywhere: Whether it is asked of every release of the folder, not of one.
     """
 
     name: str
@@ -94,6 +96,8 @@ class NamedQuery:
     number: str = ""
     gate: str | None = None
     compares: bool = False
+    restricted: bool = False
+    everywhere: bool = False
 
     @cached_property
     def sql(self) -> str:
@@ -333,6 +337,15 @@ NAMED_QUERIES: tuple[NamedQuery, ...] = (
     # Personal data and safety
     NamedQuery(
         "pii", "What personal data was found, and what is left?", "compliance", number="Q22"
+    ),
+    NamedQuery(
+        "person",
+        "In which kept documents of which releases is this person's identifier (by keyed hash)?",
+        "compliance",
+        (Arg("value", "id", "keyed hash of the identifier, as in pii_links"),),
+        number="Q06",
+        restricted=True,
+        everywhere=True,
     ),
     NamedQuery("pii-grades", "How grave is the personal data found?", "compliance"),
     NamedQuery("toxicity", "Which languages were scored for toxicity?", "researcher"),

@@ -23,6 +23,7 @@ from importlib import resources
 from typing import IO, TYPE_CHECKING, Any
 
 import duckdb
+import pyarrow as pa
 
 from ..schemas.errors import IntegrityError, MunimentError, QueryError
 from ..schemas.restricted import RESTRICTED_TABLES
@@ -31,7 +32,7 @@ from ..schemas.tables_governance import BESIDE, REQUEST_MATCHES
 from .answers import FORMATS, write_answer
 from .beside import side_tables
 from .named_queries import NAMED_QUERIES, NamedQuery
-from .release import open_release
+from .release import open_release, release_ids
 from .restricted import restricted_files
 
 if TYPE_CHECKING:
@@ -245,8 +246,27 @@ def run_named(
     given = dict(args or {})
     before = _before(release, given.pop("before", None)) if query.compares else None
     values = query.bind(given)
-    with connect(release, verified=verified, native=True, before=before) as connection:
-        connection.execute(query.sql, values)
+    asked = [release]
+    if query.everywhere:
+        asked = [open_release(release.output, snapshot=id_) for id_ in release_ids(release.output)]
+    answers = []
+    for one in asked:
+        with connect(
+            one,
+            verified=verified,
+            native=True,
+            before=before,
+            with_restricted=query.restricted,
+        ) as connection:
+            if not query.everywhere:
+                connection.execute(query.sql, values)
+                write_answer(connection, fmt, out or sys.stdout.buffer)
+                return
+            rows = connection.sql(query.sql, params=values).to_arrow_table()
+            answers.append(rows.add_column(0, "release_id", pa.repeat(one.id, rows.num_rows)))
+    with duckdb.connect(":memory:") as connection:
+        connection.register("answer", pa.concat_tables(answers))
+        connection.execute("FROM answer")
         write_answer(connection, fmt, out or sys.stdout.buffer)
 
 

@@ -101,6 +101,9 @@ def render_manifest_reference() -> str:
     lines += ["", "# Restricted tables", "", *_restricted_words()]
     for table in RESTRICTED_TABLES:
         lines += _table_lines(table)
+    lines += ["", "# Views beside the tables", "", _BESIDE]
+    for table in (REQUEST_MATCHES, *BESIDE):
+        lines += _table_lines(table)
     return "\n".join(lines) + "\n"
 
 

@@ -310,8 +310,8 @@ def test_shares_of_each_dimension_add_up_to_the_whole(
 def test_every_named_query_runs_alike_over_arrow_and_over_parquet(release: Release) -> None:
     samples = {"id": doc_id(5).hex(), "word": "toxicity"}
     with (
-        connect(release, before=release) as arrow,
-        connect(release, native=True, before=release) as parquet,
+        connect(release, before=release, with_restricted=True) as arrow,
+        connect(release, native=True, before=release, with_restricted=True) as parquet,
     ):
         for named in NAMED_QUERIES:
             args = {arg.name: samples[arg.kind] for arg in named.args if arg.default is None}

@@ -10,12 +10,15 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from muniment.pipelines.named_queries import NAMED_QUERIES, NamedQuery
 from muniment.pipelines.query import ask, connect, run_named
 from muniment.pipelines.release import Release, open_release
 from muniment.schemas.errors import QueryError
+from muniment.schemas.restricted import PII_LINKS
 from muniment.schemas.tables_governance import SAMPLES
 from release_fixture import build_release, doc_id, tables, write_release
 
@@ -39,7 +42,7 @@ def test_every_question_has_a_query():
     assert sorted(numbers) == [f"Q{number:02}" for number in range(1, 33) if number not in PENDING]
 
 
-PENDING = {6, 18, 19}
+PENDING = {18, 19}
 
 
 @pytest.mark.parametrize("query", NAMED_QUERIES, ids=lambda query: query.name)
@@ -159,6 +162,57 @@ def reviewed(release: Release, rows: list[tuple[int, str, float, str, int]]) -> 
                     "labelled": date(2025, 12, 1),
                 }
             )
+
+
+def with_link(output: Path, number: int, value: bytes, job: str) -> Release:
+    """Write the story with one link of a person in a document."""
+    release_id = write_release(output, tables(), job={"name": job})
+    folder = output / "snapshots" / release_id
+    part = folder / "restricted/pii_links/part-00000.parquet"
+    part.parent.mkdir(parents=True)
+    row = {
+        "key_id": bytes(8),
+        "entity_type": "EMAIL_ADDRESS",
+        "value_hmac": value,
+        "doc_id": doc_id(number),
+        "start": 5,
+        "end": 15,
+        "action": "left",
+    }
+    pq.write_table(pa.Table.from_pylist([row], PII_LINKS.arrow()), part)
+    raw = part.read_bytes()
+    entry = {
+        "path": "restricted/pii_links/part-00000.parquet",
+        "table": "pii_links",
+        "bytes": len(raw),
+        "rows": 1,
+        "sha256": hashlib.sha256(raw).hexdigest(),
+    }
+    index = json.dumps({"files": [entry]})
+    (folder / "restricted/RESTRICTED.json").write_text(index)
+    content = json.loads((folder / "MANIFEST.json").read_text())
+    content["restricted"] = {"sha256": hashlib.sha256(index.encode()).hexdigest()}
+    text = json.dumps(content)
+    (folder / "MANIFEST.json").write_text(text)
+    real = hashlib.sha256(text.encode()).hexdigest()[:16]
+    folder.rename(folder.with_name(real))
+    (output / "CURRENT").write_text(f"snapshots/{real}\n")
+    return open_release(output)
+
+
+def test_q06_a_person_is_found_by_keyed_hash_in_every_release(tmp_path: Path):
+    value = bytes(range(16))
+    first = with_link(tmp_path, 1, value, "first")
+    second = with_link(tmp_path, 2, value, "second")
+    with_link(tmp_path, 4, value, "third")  # document 4 was removed: nothing of it is left
+    build_release(tmp_path)  # no restricted part at all
+    out = tmp_path / "person.json"
+    with out.open("wb") as stream:
+        run_named(open_release(tmp_path), "person", {"value": value.hex()}, "json", stream)
+    rows = json.loads(out.read_text())
+    assert sorted((row["release_id"], row["doc_id"], row["out_row"]) for row in rows) == sorted(
+        [(first.id, doc_id(1).hex(), 0), (second.id, doc_id(2).hex(), 1)]
+    )
 
 
 def test_q20_and_q21_samples_are_judged_and_weighted_by_their_chance(tmp_path: Path):
