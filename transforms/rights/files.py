@@ -82,18 +82,23 @@ class FileReader:
         index = np.full(len(rows), -1, np.int64)
         readings: list[Readings] = []
         known = np.flatnonzero(rows >= 0)
-        distinct, place = np.unique(rows[known], return_inverse=True)
-        for number, row in enumerate(distinct.tolist()):
-            documents = known[place == number] if len(distinct) > 1 else known
+        known = known[np.argsort(rows[known], kind="stable")]
+        distinct, first = np.unique(rows[known], return_index=True)
+        by_path: list[tuple[Callable[[str], Readings], NDArray[np.int64]]] = []
+        for row, documents in zip(distinct.tolist(), np.split(known, first[1:]), strict=True):
             judge, same = self._file(row)
             if same:
                 index[documents] = len(readings)
                 readings.append(judge("/"))
-                continue
+            else:
+                by_path.append((judge, documents))
+        if not by_path:
+            return FileReadings(readings, index)
+        every = np.concatenate([documents for _, documents in by_path])
+        named = iter(paths.take(pa.array(every)).to_pylist())
+        for judge, documents in by_path:
             answers: dict[str, int] = {}
-            for document, path in zip(
-                documents.tolist(), paths.take(pa.array(documents)).to_pylist(), strict=True
-            ):
+            for document, path in zip(documents.tolist(), named, strict=False):
                 if path not in answers:
                     answers[path] = len(readings)
                     readings.append(judge(path or "/"))

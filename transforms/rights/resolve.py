@@ -139,6 +139,9 @@ def resolve(seen: Sequence[Seen], size: int, record_only: Collection[Protocol] =
 
 def _tdmrep(seen: Sequence[Seen], size: int) -> NDArray[np.uint8]:
     """Return the values of TDMRep: its carriers have an order, at each point in time."""
+    values = np.zeros(size, np.uint8)
+    if not any(signal.protocol is Protocol.TDMREP for signal in seen):
+        return values
     silent = code_of(SILENT)
 
     def carrier(channel: Channel, times: Collection[str | None]) -> NDArray[np.uint8]:
@@ -150,7 +153,6 @@ def _tdmrep(seen: Sequence[Seen], size: int) -> NDArray[np.uint8]:
         return codes
 
     header, document = (carrier(c, (None,)) for c in (Channel.HTTP_HEADER, Channel.HTML_META))
-    values = np.zeros(size, np.uint8)
     for time in ("fetch", "latest"):
         file = carrier(Channel.TDMREP_JSON, (time, "both"))
         stacked = np.stack([file, header, document])

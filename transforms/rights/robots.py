@@ -141,8 +141,8 @@ class RobotsFile:
         self._malformed = bool(data.strip()) and not lines
         # Agents with the same blocks are judged once, under the name of the first of them.
         asked: dict[tuple[int, ...], str] = {}
-        for agent in agents:
-            named = agent if any(agent in block.agents for block in blocks) else ANY
+        known = set().union(*(block.agents for block in blocks))
+        for named in dict.fromkeys(agent if agent in known else ANY for agent in agents):
             own = tuple(n for n, block in enumerate(blocks) if named in block.agents)
             if own:
                 asked.setdefault(own, named)
