@@ -299,11 +299,12 @@ SECTIONS: tuple[Section, ...] = (
         "personal-data",
         (
             "Spans that detectors found, by type and grade (GB/T 35273 and PIPL). Counts only: "
-            "neither values nor their hashes are kept.",
+            "neither values nor their hashes are shown. Groups of few documents stand together "
+            "with a larger one, so that no difference of two numbers speaks of a few people.",
         ),
         (
             Listing(
-                "pii-grades",
+                "pii-grades-published",
                 "Documents by the highest grade found in them",
                 _columns(
                     "grade: Grade; documents_in: Documents judged; documents_kept: Kept; "
@@ -312,10 +313,10 @@ SECTIONS: tuple[Section, ...] = (
                 ),
             ),
             Listing(
-                "pii",
+                "pii-published",
                 "Spans by type",
                 _columns(
-                    "entity_type: Type; grade: Grade; detector: Detector; action: Action; "
+                    "entity_type: Type; grade: Grade; action: Action; "
                     "documents: Documents; found: Found; found_in_kept: In kept; "
                     "redacted_in_kept: Replaced; left_in_kept: Left"
                 ),

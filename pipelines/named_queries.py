@@ -136,6 +136,7 @@ class NamedQuery:
 _DOC_ID = Arg("doc_id", "id", "id of a document")
 _LIMIT = Arg("limit", "count", "most rows to show", "50")
 _DAY = Arg("asof", "date", "the day to judge from", "today")
+_SMALL = Arg("k", "count", "least documents of a group that is shown", "11")
 _REQUEST = Arg("request", "word", "request id, see table requests")
 
 NAMED_QUERIES: tuple[NamedQuery, ...] = (
@@ -348,6 +349,18 @@ NAMED_QUERIES: tuple[NamedQuery, ...] = (
         everywhere=True,
     ),
     NamedQuery("pii-grades", "How grave is the personal data found?", "compliance"),
+    NamedQuery(
+        "pii-published",
+        "What of the personal-data counts may be published?",
+        "compliance",
+        (_SMALL,),
+    ),
+    NamedQuery(
+        "pii-grades-published",
+        "What of the counts by grade may be published?",
+        "compliance",
+        (_SMALL,),
+    ),
     NamedQuery("toxicity", "Which languages were scored for toxicity?", "researcher"),
     NamedQuery(
         "toxicity-sweep",
