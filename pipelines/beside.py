@@ -46,6 +46,7 @@ def side_tables(release: Release) -> dict[str, pa.Table]:
     Raises:
         QueryError: A file of reviewed samples is malformed.
     """
+    release.bring_beside()
     report = _json_file(release.folder / "run.json")
     rows: tuple[tuple[TableSpec, list[dict[str, Any]]], ...] = (
         (beside.RELEASES, list(_releases(release))),

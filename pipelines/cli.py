@@ -27,7 +27,7 @@ import click
 from .. import __version__
 from ..schemas.errors import IntegrityError, JobError, MunimentError
 
-RELEASE = Path("release")
+RELEASE = "release"
 """Folder of a release where none is given."""
 
 _BEAM_FLAGS = {"ignore_unknown_options": True, "allow_extra_args": True}
@@ -69,13 +69,13 @@ def _ending_at_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _folder_and(words: tuple[str, ...], count: int, what: str) -> tuple[Path, tuple[str, ...]]:
+def _folder_and(words: tuple[str, ...], count: int, what: str) -> tuple[str, tuple[str, ...]]:
     """Split `[DIR] WORD...`: the folder may be left out."""
     if len(words) not in {count, count + 1}:
         message = f"expected [DIR]{' and ' + what if count else ''}, got {len(words)} arguments"
         raise click.UsageError(message)
     if len(words) > count:
-        return Path(words[0]), words[1:]
+        return words[0], words[1:]
     return RELEASE, words
 
 
@@ -115,10 +115,15 @@ def _print_json(value: Any) -> None:
 @click.option(
     "--output",
     "-o",
-    type=click.Path(path_type=Path, file_okay=False),
     default=RELEASE,
     show_default=True,
-    help="Folder that holds the releases.",
+    metavar="DIR",
+    help="Folder that holds the releases: local, s3:// or gs://.",
+)
+@click.option(
+    "--inputs",
+    metavar="DIR",
+    help="What the sources' paths are relative to, local, s3:// or gs://; default: the job's folder.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the resolved plan and touch nothing.")
 @click.option("--allow-outside", is_flag=True, help="Accept paths outside the job file's folder.")
@@ -131,7 +136,8 @@ def run(
     context: click.Context,
     *,
     job: Path,
-    output: Path,
+    output: str,
+    inputs: str | None,
     dry_run: bool,
     allow_outside: bool,
     workers: int | None,
@@ -146,7 +152,7 @@ def run(
     from ..schemas.job_file import load_job  # noqa: PLC0415
     from .local_workers import start_workers  # noqa: PLC0415
 
-    loaded = load_job(job, allow_outside=allow_outside)
+    loaded = load_job(job, inputs=inputs, allow_outside=allow_outside)
     engine = loaded.job.engine.model_copy(
         update={
             name: value
@@ -243,8 +249,8 @@ def explain(words: tuple[str, ...], form: str, key_file: Path | None) -> None:
 
 
 @cli.command()
-@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=RELEASE)
-def verify(folder: Path) -> None:
+@click.argument("folder", metavar="[DIR]", default=RELEASE)
+def verify(folder: str) -> None:
     """Check every file of the release in DIR, and its books; name what is wrong."""
     from .release import open_release  # noqa: PLC0415
     from .verify import verify as verify_release  # noqa: PLC0415
@@ -259,10 +265,10 @@ def verify(folder: Path) -> None:
 
 
 @cli.command()
-@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=RELEASE)
+@click.argument("folder", metavar="[DIR]", default=RELEASE)
 @click.option("--format", "form", type=click.Choice(["md", "html"]), default="md")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="File; default stdout.")
-def card(folder: Path, form: str, output: Path | None) -> None:
+def card(folder: str, form: str, output: Path | None) -> None:
     """Write the data card of the release in DIR: every number with the query behind it."""
     from .card import render_card  # noqa: PLC0415
     from .release import open_release  # noqa: PLC0415

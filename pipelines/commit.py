@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turn the finished parts of a run into a release, and make it current in one step.
 
-    snapshots/.staging-<pid>/   parts linked, small tables and MANIFEST.json written
+    <work>/release/             small tables written
+    snapshots/.staging-<pid>/   parts linked, run.json and MANIFEST.json written
     snapshots/<id>/             renamed; the id is the digest of MANIFEST.json
     (verified: files, schemas, books)
     CURRENT                     replaced
+
+An object store cannot rename: there the parts are copied to `snapshots/<id>/` itself, MANIFEST.json
+last, and CURRENT is put on the condition that nobody moved it meanwhile.
 
 A reader sees the old release or the new one. A run that fails on the way leaves the old one.
 """
@@ -13,9 +17,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -45,60 +48,84 @@ from ..transforms.storage import (
     FileFacts,
     canonical_json,
     link_or_copy,
-    sync_folder,
     write_bytes,
     write_json,
     write_parquet,
 )
+from ..transforms.stores import Held, join, store_at
 from ..transforms.tokens import TOKENIZER
 from ..transforms.units import Marker
 from .gates import check_gates, require_passed
-from .release import FORMAT, current_id, manifest_bytes, open_release, release_ids
-from .restricted import FOLDER
-from .restricted_index import write_index
+from .release import BESIDE, FORMAT, UNLISTED, current_id, manifest_bytes, open_release, release_ids
+from .restricted import FOLDER, INDEX
+from .restricted_index import index_of
 from .verify import verify
 
 _PUBLIC = 0o644
+_LINKS_AT_ONCE = 8
 
 
 class ReleaseFiles:
     """The files of a release while it is put together.
 
     Args:
-        folder: The staging folder.
+        folder: Where small tables are written, in the private work folder.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: str) -> None:
         self.folder = folder
         self.listed: list[dict[str, Any]] = []
         self.restricted: list[dict[str, Any]] = []
+        self._places: dict[str, str] = {}
+        store_at(folder).make_folder(folder, private=True)
 
-    def link(self, path: str, table: str, facts: FileFacts) -> None:
+    def take(self, path: str, table: str, facts: FileFacts) -> None:
         """Take over a part that a unit wrote."""
-        target = self.folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        link_or_copy(facts.path, target)
-        self._list(path, table, facts)
+        self._places[path] = facts.path
+        self.listed.append(facts.as_dict() | {"path": path, "table": table})
 
     def restrict(self, path: str, table: str, facts: FileFacts) -> None:
         """Take over a part that is not to be published."""
-        self.link(path, table, facts)
+        self.take(path, table, facts)
         self.restricted.append(self.listed.pop())
+
+    def index_restricted(self, run: Run) -> dict[str, Any] | None:
+        """Write the index of the restricted part; return what MANIFEST.json says of it."""
+        if not self.restricted:
+            return None
+        facts = write_bytes(join(self.folder, "RESTRICTED.json"), index_of(self.restricted, run))
+        self._places[INDEX] = facts.path
+        return {"path": INDEX, "sha256": facts.sha256}
 
     def write(self, spec: TableSpec, columns: Mapping[str, Any], rows: int) -> None:
         """Write a table that has one part."""
-        path = f"manifest/{spec.name}/part-00000.parquet"
-        target = self.folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        facts = write_parquet(target, spec.arrow(), [table_of(spec, dict(columns), rows)])
-        self._list(path, spec.name, facts)
+        place = join(self.folder, f"{spec.name}.parquet")
+        facts = write_parquet(place, spec.arrow(), [table_of(spec, dict(columns), rows)])
+        self.take(f"manifest/{spec.name}/part-00000.parquet", spec.name, facts)
 
-    def _list(self, path: str, table: str, facts: FileFacts) -> None:
-        self.listed.append(facts.as_dict() | {"path": path, "table": table})
+    def publish(self, folder: str, manifest: bytes, report: object) -> None:
+        """Put everything into a folder that nobody sees before it is complete.
+
+        Args:
+            folder: Final folder.
+            manifest: Content of MANIFEST.json; written last, because it makes the others count.
+            report: Content of run.json.
+        """
+        with store_at(folder).assemble(folder, [*self._places, *UNLISTED], FOLDER) as staging:
+            with ThreadPoolExecutor(_LINKS_AT_ONCE) as pool:
+                targets = [join(staging, path) for path in self._places]
+                list(pool.map(link_or_copy, self._places.values(), targets))
+            write_json(join(staging, "run.json"), report, _PUBLIC)
+            write_bytes(join(staging, "MANIFEST.json"), manifest, _PUBLIC)
 
 
 def commit_release(
-    run: Run, annotated: Sequence[Marker], final: Sequence[Marker], output: Path, report: Any
+    run: Run,
+    annotated: Sequence[Marker],
+    final: Sequence[Marker],
+    output: str,
+    report: Any,
+    held: Held,
 ) -> tuple[str, dict[str, Any]]:
     """Put a release together, prove it, and make it current.
 
@@ -108,6 +135,7 @@ def commit_release(
         final: Markers of the splits as they are to be released, by number.
         output: Output folder.
         report: What goes into run.json: times and host facts.
+        held: The lock of the output folder.
 
     Returns:
         The release id and the totals of its manifest.
@@ -117,42 +145,40 @@ def commit_release(
             becomes current.
         GateError: The release is sound, but failed a gate; it stays, and does not become current.
     """
-    snapshots = output / "snapshots"
-    snapshots.mkdir(parents=True, exist_ok=True)
-    for leftover in snapshots.glob(".staging-*"):
-        shutil.rmtree(leftover)
-    staging = snapshots / f".staging-{os.getpid()}"
-    staging.mkdir()
-    files = ReleaseFiles(staging)
+    pointer = join(output, "CURRENT")
+    seen = store_at(output).version(pointer)
+    files = ReleaseFiles(join(run.plan.work, "release"))
     for marker in final:
-        _link_parts(files, marker)
+        _take_parts(files, marker)
     totals = _totals(annotated, final)
     rules = rules_in_force(run.rules, run.job)
     _write_small_tables(run, files, annotated, totals, rules, final)
-    restricted = write_index(staging, files.restricted, run)
+    restricted = files.index_restricted(run)
     manifest = _with_parent(
         _manifest(run, files, totals, rules) | {"restricted": restricted}, output
     )
     release_id = hashlib.sha256(manifest).hexdigest()[:16]
-    write_bytes(staging / "MANIFEST.json", manifest, _PUBLIC)
-    write_json(staging / "run.json", report, _PUBLIC)
-    _open_permissions(staging)
-    _publish(staging, output, release_id)
-    _prove(output, release_id)
+    target = join(output, "snapshots", release_id)
+    # A sound equal release stands, a damaged one is replaced.
+    if not store_at(target).exists(join(target, "MANIFEST.json")) or _faults(output, release_id):
+        held.check()
+        files.publish(target, manifest, report)
+        _prove(output, release_id)
     _pass_gates(output, release_id, report)
-    write_bytes(output / "CURRENT", f"snapshots/{release_id}\n".encode(), _PUBLIC)
+    held.check()
+    store_at(output).swap(pointer, f"snapshots/{release_id}\n".encode(), seen, _PUBLIC)
     return release_id, totals
 
 
-def _link_parts(files: ReleaseFiles, marker: Marker) -> None:
+def _take_parts(files: ReleaseFiles, marker: Marker) -> None:
     part = f"part-{marker.number:05d}"
     for spec in PRODUCT_TABLES:
         folder = "" if spec is tables.QUARANTINE else "manifest/"
         path = f"{folder}{spec.name}/{part}.parquet"
-        files.link(path, spec.name, marker.outputs[spec.name])
+        files.take(path, spec.name, marker.outputs[spec.name])
     for name, extension in (("corpus", "parquet"), ("corpus_jsonl", "jsonl.zst")):
         if name in marker.outputs:
-            files.link(f"corpus/{part}.{extension}", "corpus", marker.outputs[name])
+            files.take(f"corpus/{part}.{extension}", "corpus", marker.outputs[name])
     for spec in RESTRICTED_TABLES:
         if spec.name in marker.outputs:
             path = f"{FOLDER}/{spec.name}/{part}.parquet"
@@ -416,13 +442,16 @@ def _manifest(
     }
 
 
-def _with_parent(manifest: Mapping[str, Any], output: Path) -> bytes:
+def _with_parent(manifest: Mapping[str, Any], output: str) -> bytes:
     """Return MANIFEST.json with the release that is current as its parent.
 
     A run that gives the current release once more gives the same bytes: its parent stays.
     """
-    current = current_id(output)
-    links = {release_id: _link_to(output, release_id) for release_id in release_ids(output)}
+    mirror = store_at(output).mirror(output)
+    mirror.bring_like(BESIDE)
+    there = Path(mirror.folder)
+    current = current_id(there)
+    links = {release_id: _link_to(there, release_id) for release_id in release_ids(there)}
     for parent in (None, *(links[name] for name in links if name != current)):
         again = canonical_json({**manifest, "parent": parent})
         if current is None or hashlib.sha256(again).hexdigest()[:16] == current:
@@ -439,30 +468,7 @@ def _link_to(output: Path, release_id: str) -> dict[str, str]:
     return {"release": release_id, "manifest_sha256": hashlib.sha256(raw).hexdigest()}
 
 
-def _open_permissions(folder: Path) -> None:
-    """Make a release readable, its restricted part excepted: parts come from a private folder."""
-    folder.chmod(0o755)
-    for path in folder.iterdir():
-        if path.name != FOLDER:
-            for inner in [path, *path.rglob("*")]:
-                inner.chmod(0o755 if inner.is_dir() else _PUBLIC)
-
-
-def _publish(staging: Path, output: Path, release_id: str) -> None:
-    """Give the staged release its name; a sound equal one stands, a damaged one is replaced."""
-    target = staging.with_name(release_id)
-    for folder in sorted({path.parent for path in staging.rglob("*")}):
-        sync_folder(folder)
-    if target.exists():
-        if not _faults(output, release_id):
-            shutil.rmtree(staging)
-            return
-        os.rename(target, staging.with_name(f".staging-damaged-{release_id}"))
-    os.rename(staging, target)
-    sync_folder(target.parent)
-
-
-def _faults(output: Path, release_id: str) -> list[str]:
+def _faults(output: str, release_id: str) -> list[str]:
     """Return what is wrong with a release that may not be current."""
     try:
         return [str(fault) for fault in verify(open_release(output, snapshot=release_id))]
@@ -470,7 +476,7 @@ def _faults(output: Path, release_id: str) -> list[str]:
         return [str(error)]
 
 
-def _prove(output: Path, release_id: str) -> None:
+def _prove(output: str, release_id: str) -> None:
     """Verify files, schemas and books of a release that is not current yet."""
     faults = _faults(output, release_id)
     if faults:
@@ -479,7 +485,7 @@ def _prove(output: Path, release_id: str) -> None:
         raise BooksError(f"release {release_id} was not made current: {shown}{more}")
 
 
-def _pass_gates(output: Path, release_id: str, report: Mapping[str, Any]) -> None:
+def _pass_gates(output: str, release_id: str, report: Mapping[str, Any]) -> None:
     """Ask the gates, and write what they said beside the release.
 
     Raises:
@@ -488,5 +494,7 @@ def _pass_gates(output: Path, release_id: str, report: Mapping[str, Any]) -> Non
     release = open_release(output, snapshot=release_id)
     results = check_gates(release, datetime.fromisoformat(report["finished"]).date())
     gates = [result.as_dict() for result in results]
-    write_json(release.folder / "run.json", {**report, "gates": gates}, _PUBLIC)
+    write_json(
+        join(output, "snapshots", release_id, "run.json"), {**report, "gates": gates}, _PUBLIC
+    )
     require_passed(release, results)

@@ -34,7 +34,7 @@ from apache_beam.options.pipeline_options import (
 )
 
 from ..schemas.errors import JobError, StageError
-from ..transforms.storage import write_bytes
+from ..transforms.stores import join, store_at
 from ..transforms.units import fingerprint
 
 JOB_SERVER_LOG = "job-server.log"
@@ -81,7 +81,7 @@ def check_flink(options: PipelineOptions) -> None:
 
 
 @contextmanager
-def flink_session(options: PipelineOptions, work: Path) -> Iterator[None]:
+def flink_session(options: PipelineOptions, work: str) -> Iterator[None]:
     """Run a job server while a job is submitted and runs; set `options` to use it.
 
     Args:
@@ -91,7 +91,7 @@ def flink_session(options: PipelineOptions, work: Path) -> Iterator[None]:
     Raises:
         StageError: The job server does not come up, or an earlier job cannot be cancelled.
     """
-    name = f"muniment-{fingerprint(str(work))[:16]}"
+    name = f"muniment-{fingerprint(work)[:16]}"
     options.view_as(GoogleCloudOptions).job_name = name
     master = options.view_as(FlinkRunnerOptions).flink_master
     if master not in _EMBEDDED:
@@ -110,12 +110,11 @@ def flink_session(options: PipelineOptions, work: Path) -> Iterator[None]:
         process.wait()
 
 
-def _start_job_server(options: PipelineOptions, work: Path) -> tuple[subprocess.Popen[bytes], int]:
+def _start_job_server(options: PipelineOptions, work: str) -> tuple[subprocess.Popen[bytes], int]:
     server, flink = options.view_as(JobServerOptions), options.view_as(FlinkRunnerOptions)
     port = server.job_port or _free_port()
-    log = work / JOB_SERVER_LOG
-    write_bytes(log, b"")  # private before anything writes to it, whatever the umask
-    artifacts = Path(server.artifacts_dir or work / "artifacts")
+    log = store_at(work).log_file(join(work, JOB_SERVER_LOG))
+    artifacts = server.artifacts_dir or f"{log}.artifacts"
     command = [
         server.job_server_java_launcher, *_JVM, *server.job_server_jvm_properties,
         "-jar", flink.flink_job_server_jar, f"--flink-master={flink.flink_master}",

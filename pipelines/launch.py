@@ -17,7 +17,6 @@ import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -27,6 +26,7 @@ from ..schemas.job import ExchangeWay
 from ..transforms.run_state import Plan
 from ..transforms.stages import GovernCorpus, RunRef
 from ..transforms.storage import write_bytes
+from ..transforms.stores import join, store_at
 from ..transforms.units import Workspace
 from .flink import check_flink, flink_session, is_flink
 from .local_workers import LocalWorkers, is_local, worker_count
@@ -51,7 +51,8 @@ def exchange_way(plan: Plan, beam_arguments: Sequence[str]) -> str:
     way = plan.job.engine.exchange
     if way is not ExchangeWay.AUTO:
         return way.value
-    return "files" if is_local(beam_arguments) else "engine"
+    mapped = store_at(plan.work).is_mapped  # what cannot be mapped is fetched once, not by each
+    return "files" if mapped and is_local(beam_arguments) else "engine"
 
 
 def run_graph(
@@ -82,7 +83,7 @@ def run_graph(
         if failure is not None:
             raise failure from None
         # Its words may hold document text: places and classes are kept, what they say is not.
-        trace = Path(plan.work) / ENGINE_LOG
+        trace = join(plan.work, ENGINE_LOG)
         write_bytes(trace, places(traceback.format_exc()).encode())
         message = (
             f"the engine failed ({type(error).__name__}), or a worker process was killed; "
@@ -107,7 +108,7 @@ def _submit(
 ) -> None:
     if not is_local(beam_arguments):
         options = beam_options(beam_arguments)
-        with flink_session(options, Path(plan.work)) if is_flink(options) else nullcontext():
+        with flink_session(options, plan.work) if is_flink(options) else nullcontext():
             _run(beam.Pipeline(options=options), plan, ref)
         return
     count = local_workers(plan)
@@ -119,8 +120,7 @@ def _submit(
         _run(beam.Pipeline(runner=_local_runner(options, None), options=options), plan, ref)
         return
     with workers or LocalWorkers() as forked:
-        log = Path(plan.work) / WORKER_LOG
-        write_bytes(log, b"")  # private before a worker opens it, whatever the umask
+        log = store_at(plan.work).log_file(join(plan.work, WORKER_LOG))
         forked.prepare(ref.plan_path, ref.digest, log)
         _run(beam.Pipeline(runner=_local_runner(options, forked), options=options), plan, ref)
 

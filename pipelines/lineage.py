@@ -53,6 +53,7 @@ from ..schemas.errors import MunimentError
 from ..schemas.job import Lineage
 from ..transforms.run_state import Run
 from ..transforms.stage_units import STAGES, finished
+from ..transforms.stores import join, store_at
 from ..transforms.units import Marker
 from .release import Release, open_release
 
@@ -218,7 +219,7 @@ class RunEvents:
 
 
 @contextmanager
-def reported(run: Run, output: Path) -> Iterator[None]:
+def reported(run: Run, output: str) -> Iterator[None]:
     """Report what happens in a block, which is to end with a release.
 
     Args:
@@ -257,7 +258,7 @@ def _period(run: Run, markers: Iterable[Marker]) -> tuple[datetime, datetime]:
 def _ended(run: Run, marker: Marker) -> float:
     """Return when a marker was written, or now where the store does not tell."""
     try:
-        name = f"{marker.number:05d}.json"
-        return (Path(run.workspace.root) / marker.stage / name).stat().st_mtime
+        place = join(run.workspace.root, marker.stage, f"{marker.number:05d}.json")
+        return store_at(place).stat(place).mtime_ns / 1e9
     except OSError:
         return datetime.now(UTC).timestamp()

@@ -15,7 +15,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -63,7 +62,7 @@ def start_workers(loaded: LoadedJob, beam_arguments: Sequence[str]) -> LocalWork
     """
     if not is_local(beam_arguments):
         return None
-    patterns = (os.path.join(loaded.root, path) for s in loaded.job.sources for path in s.paths)
+    patterns = (os.path.join(loaded.inputs, path) for s in loaded.job.sources for path in s.paths)
     files = (path for pattern in patterns for path in glob.iglob(pattern, recursive=True))
     sizes = (os.path.getsize(path) for path in files if os.path.isfile(path))
     return LocalWorkers() if worker_count(loaded.job, sizes) > 1 else None
@@ -90,7 +89,7 @@ class LocalWorkers:
         """Process that the workers are forked from."""
         return self._process.pid
 
-    def prepare(self, plan_path: str, digest: str, log: Path) -> None:
+    def prepare(self, plan_path: str, digest: str, log: str) -> None:
         """Let the process load what the workers of a run will need.
 
         Args:
@@ -98,7 +97,7 @@ class LocalWorkers:
             digest: Fingerprint of the plan.
             log: File for what workers print; it exists and is private.
         """
-        self._send({"plan": plan_path, "digest": digest, "log": str(log)})
+        self._send({"plan": plan_path, "digest": digest, "log": log})
 
     def fork(self, environment: Mapping[str, str]) -> None:
         """Fork a worker.

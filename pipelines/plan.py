@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import importlib.metadata
 from pathlib import Path
@@ -15,6 +14,7 @@ from .. import __version__
 from ..schemas.errors import InputError, JobError, ListError
 from ..schemas.job import FieldMapping, Job, Source
 from ..schemas.job_file import LoadedJob, is_inside
+from ..schemas.locations import scheme_of
 from ..schemas.personal_data import NerScope
 from ..transforms.bands import choose_bands
 from ..transforms.keys import load_key
@@ -32,6 +32,7 @@ from ..transforms.reading import (
 from ..transforms.rights import check_allowed, load_list, normalise_licences
 from ..transforms.rights.snapshots import describe_snapshot
 from ..transforms.run_state import Plan
+from ..transforms.stores import Location, location_of, resolve, store_at
 from ..transforms.units import fingerprint
 
 _LIBRARIES = (
@@ -60,7 +61,7 @@ _CODE = (".py", ".csv", ".txt")
 """Suffixes of modules and of the tables that lie beside them."""
 
 
-def make_plan(loaded: LoadedJob, work: Path) -> Plan:
+def make_plan(loaded: LoadedJob, work: Location) -> Plan:
     """Resolve and check everything a job names, before any work starts.
 
     Args:
@@ -76,7 +77,7 @@ def make_plan(loaded: LoadedJob, work: Path) -> Plan:
     settings_of(job.personal_data)
     files = _inspect(loaded, job)
     splits = plan_splits(
-        [(source, label, str(path), facts) for source, label, path, facts in files],
+        files,
         target_bytes=job.partitioning.split_bytes,
     )
     inputs = [
@@ -100,7 +101,7 @@ def make_plan(loaded: LoadedJob, work: Path) -> Plan:
     return Plan(
         job=job,
         root=str(loaded.root),
-        work=str(work.absolute()),
+        work=store_at(work).absolute(location_of(work)),
         code_digest=code_digest(),
         key_id=keyring.key_id.hex(),
         inputs=tuple(inputs),
@@ -179,15 +180,15 @@ def _in_order(job: Job) -> Job:
     )
 
 
-def _inspect(loaded: LoadedJob, job: Job) -> list[tuple[str, str, Path, FileFacts]]:
+def _inspect(loaded: LoadedJob, job: Job) -> list[tuple[str, str, str, FileFacts]]:
     """Find and inspect the files of every source, in canonical order (source, label)."""
     limits = ReadLimits(**job.limits.model_dump())
-    found: list[tuple[str, str, Path, FileFacts]] = []
+    found: list[tuple[str, str, str, FileFacts]] = []
     for source in job.sources:
         fields = source.fields.model_dump(exclude_none=True)
         own: list[tuple[str, FileFacts]] = []
         for label in _expand(loaded, source):
-            path = loaded.root / label
+            path = resolve(loaded.inputs, label)
             facts = inspect_file(
                 path,
                 format=source.format,  # type: ignore[arg-type]  # the model allows these words only
@@ -207,20 +208,23 @@ def _inspect(loaded: LoadedJob, job: Job) -> list[tuple[str, str, Path, FileFact
 
 
 def _expand(loaded: LoadedJob, source: Source) -> list[str]:
-    """Return the paths a source's globs find, relative to the job file, each once, sorted."""
+    """Return the files a source's globs find, each once, sorted; relative where the glob is."""
     labels: set[str] = set()
     for pattern in source.paths:
-        matches = glob.glob(pattern, root_dir=loaded.root, recursive=True)
+        root = loaded.inputs if scheme_of(pattern) is None else pattern
+        matches = store_at(root).glob(loaded.inputs, pattern)
         if not matches:
             raise InputError(
-                f"source {source.name}: no file matches {printable(pattern)!r} in {loaded.root}"
+                f"source {source.name}: no file matches {printable(pattern)!r} in {loaded.inputs}"
             )
         labels.update(matches)
-    files = sorted(label for label in labels if not (loaded.root / label).is_dir())
+    files = sorted(label for label in labels if not label.endswith("/"))
     if not files:
         raise InputError(f"source {source.name}: its paths match folders only; name the files")
     for label in files:
-        if not loaded.allow_outside and not is_inside(label, loaded.root):
+        place = resolve(loaded.inputs, label)
+        inside = scheme_of(place) is not None or is_inside(place, Path(loaded.inputs))
+        if not inside and not loaded.allow_outside:
             raise InputError(
                 f"{printable(label)}: path_outside_root: it leads out of the job file's folder"
             )

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import sys
 import threading
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -21,8 +20,9 @@ from rich.progress import (
 )
 
 from ..transforms.run_state import Plan
+from ..transforms.stores import store_at
+from ..transforms.units import Workspace
 
-_INTERVAL = 0.5
 _SHARES = {"annotate": 5, "screen": 1, "propose": 1, "collect": 1, "finalize": 4}
 """How much of the work of a split each stage is, roughly; only the bar depends on it."""
 
@@ -37,7 +37,7 @@ class ProgressBar:
 
     def __init__(self, plan: Plan, *, show: bool | None = None) -> None:
         near = plan.bands > 0
-        self._work = Path(plan.work)
+        self._workspace = Workspace(plan.work)
         self._shares = {
             stage: share
             for stage, share in _SHARES.items()
@@ -75,10 +75,11 @@ class ProgressBar:
         self._progress.stop()
 
     def _poll(self) -> None:
-        while not self._stop.wait(_INTERVAL):
+        interval = store_at(self._workspace.root).poll_seconds
+        while not self._progress.disable and not self._stop.wait(interval):
             done, stage_now = 0, "annotate"
             for stage, share in self._shares.items():
-                count = sum(1 for _ in (self._work / stage).glob("[0-9]*.json"))
+                count = len(self._workspace.finished(stage))
                 done += share * count
                 stage_now = stage if count else stage_now
             self._progress.update(self._task, completed=done, description=stage_now)

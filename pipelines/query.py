@@ -96,6 +96,7 @@ def connect(
     files = [item for name in names for item in _parts(release, name)]
     restricted = restricted_files(release) if with_restricted else ()
     files += restricted
+    release.bring(files)
     if verified:
         _prove(release, files)
     views = {name: _paths(release, name) for name in names}
@@ -182,6 +183,10 @@ def run_query(
         IntegrityError: A file is not what the manifest says.
     """
     _check_format(fmt)
+    names = (*TABLES, CORPUS.name) if with_corpus else TABLES
+    release.bring_beside()
+    release.bring(restricted_files(release) if with_restricted else ())
+    release.bring([item for name in names for item in release.files(name)])
     request = json.dumps(
         {
             "output": str(release.output),
@@ -280,7 +285,7 @@ def _before(release: Release, release_id: str | None) -> Release:
     wanted = release_id or parent.get("release")
     if not wanted:
         raise QueryError("this release has none before it; name one with --arg before=ID")
-    return open_release(release.output, snapshot=wanted)
+    return open_release(release.origin, snapshot=wanted)
 
 
 def ask(

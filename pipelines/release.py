@@ -15,12 +15,15 @@ import hashlib
 import json
 import re
 import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..schemas.errors import IntegrityError, ReleaseError
-from ..schemas.tables import SCHEMA_VERSION
+from ..schemas.tables import CORPUS, SCHEMA_VERSION
+from ..transforms.stores import Location, Mirror, join, location_of, store_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +31,11 @@ if TYPE_CHECKING:
 FORMAT = "muniment-release"
 UNLISTED = ("MANIFEST.json", "run.json")
 """Files of a release that its manifest does not list: itself, and the times and host of the run."""
+
+BESIDE = re.compile(
+    r"CURRENT|snapshots/[0-9a-f]{16}/(MANIFEST|run)\.json|attestations/.+\.json|samples/.+\.csv"
+)
+"""Files of an output folder that are no part of a release, and those that tell of each release."""
 
 _ID = re.compile(r"[0-9a-f]{16}")
 _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
@@ -60,16 +68,21 @@ class Release:
     """One release whose manifest has been read and proved by its folder's name.
 
     Args:
-        output: Folder that holds `CURRENT` and `snapshots/`.
+        output: Folder that holds `CURRENT` and `snapshots/`; of a release on an object store, a
+            private local copy of what was asked for so far.
         id: Release id, 16 hexadecimal digits.
         manifest: Content of MANIFEST.json.
         listed: Every file of the release.
+        origin: Location of the output folder.
+        mirror: Brings files to `output`.
     """
 
     output: Path
     id: str
     manifest: Mapping[str, Any] = field(repr=False)
     listed: tuple[ReleaseFile, ...] = field(repr=False)
+    origin: str
+    mirror: Mirror = field(repr=False, compare=False)
 
     @property
     def folder(self) -> Path:
@@ -92,7 +105,34 @@ class Release:
         Raises:
             IntegrityError: A part is missing, or is not a plain file below the release folder.
         """
-        return [self.path(item) for item in self.files(table) if item.path.endswith(".parquet")]
+        items = [item for item in self.files(table) if item.path.endswith(".parquet")]
+        self.bring(items)
+        return [self.path(item) for item in items]
+
+    def bring(self, items: Iterable[ReleaseFile]) -> None:
+        """Make some files local, several at once; a release on a disk is."""
+        self.mirror.bring([f"snapshots/{self.id}/{item.path}" for item in items])
+
+    def bring_beside(self) -> None:
+        """Make local what lies beside the release: other manifests, reports, signatures, samples."""
+        self.mirror.bring_like(BESIDE)
+
+    @contextmanager
+    def content(self, item: ReleaseFile) -> Iterator[Path]:
+        """Give the local path of a file for one look; no copy of a corpus part is kept.
+
+        Raises:
+            IntegrityError: As `path`.
+        """
+        store = store_at(self.origin)
+        if store.is_mapped or item.table != CORPUS.name:
+            yield self.path(item)
+            return
+        try:
+            with store.localised(join(self.origin, "snapshots", self.id, item.path)) as local:
+                yield Path(local)
+        except FileNotFoundError:
+            raise IntegrityError(f"{item.path}: the file is missing") from None
 
     def path(self, item: ReleaseFile) -> Path:
         """Return where a listed file lies, after making sure that no link leads elsewhere.
@@ -100,6 +140,7 @@ class Release:
         Raises:
             IntegrityError: The file is missing, not a plain file, or reached through a link.
         """
+        self.bring([item])
         place = self.folder
         parts = item.path.split("/")
         for number, part in enumerate(parts, start=1):
@@ -117,17 +158,21 @@ class Release:
     def damage(self, item: ReleaseFile) -> str | None:
         """Return what is wrong with the bytes of a listed file, or None if they are intact."""
         try:
-            place = self.path(item)
-            size = place.stat().st_size
-            if size != item.bytes:
-                return f"expected {item.bytes} bytes, found {size}"
-            if file_sha256(place) != item.sha256:
-                return f"expected sha256 {item.sha256[:16]}..., found another"
+            with self.content(item) as place:
+                return _difference(place, item)
         except IntegrityError as error:
             return str(error).removeprefix(f"{item.path}: ")
         except OSError as error:
             return f"cannot be read: {error.strerror}"
-        return None
+
+
+def _difference(place: Path, item: ReleaseFile) -> str | None:
+    size = place.stat().st_size
+    if size != item.bytes:
+        return f"expected {item.bytes} bytes, found {size}"
+    if file_sha256(place) != item.sha256:
+        return f"expected sha256 {item.sha256[:16]}..., found another"
+    return None
 
 
 def file_sha256(path: Path) -> str:
@@ -139,11 +184,11 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def open_release(output_dir: str | Path, *, snapshot: str | None = None) -> Release:
+def open_release(output_dir: Location, *, snapshot: str | None = None) -> Release:
     """Open the current release of an output folder, or one named by its id.
 
     Args:
-        output_dir: Folder that `muniment run --output` wrote.
+        output_dir: Folder that `muniment run --output` wrote, on a disk or an object store.
         snapshot: Release id, or None for the one that `CURRENT` names.
 
     Returns:
@@ -153,11 +198,16 @@ def open_release(output_dir: str | Path, *, snapshot: str | None = None) -> Rele
         ReleaseError: There is no release here, or this version cannot read it.
         IntegrityError: The manifest is not the one that the folder's name vouches for.
     """
-    output = Path(output_dir)
-    release_id = _current(output) if snapshot is None else snapshot
+    origin = location_of(output_dir)
+    mirror = store_at(origin).mirror(origin)
+    output = Path(mirror.folder)
+    if snapshot is None:
+        mirror.bring(["CURRENT"])
+    release_id = _current(output, origin) if snapshot is None else snapshot
     if not _ID.fullmatch(release_id):
-        raise ReleaseError(f"{output}: expected a release id of 16 hexadecimal digits")
-    raw = manifest_bytes(output, release_id)
+        raise ReleaseError(f"{origin}: expected a release id of 16 hexadecimal digits")
+    mirror.bring([f"snapshots/{release_id}/MANIFEST.json"])
+    raw = manifest_bytes(output, release_id, origin)
     found = hashlib.sha256(raw).hexdigest()[:16]
     if found != release_id:
         raise IntegrityError(
@@ -165,15 +215,17 @@ def open_release(output_dir: str | Path, *, snapshot: str | None = None) -> Rele
             f"name, found {found}; the manifest was changed after the release"
         )
     manifest = _parse(raw, release_id)
-    return Release(output, release_id, manifest, _listed(manifest, release_id))
+    return Release(output, release_id, manifest, _listed(manifest, release_id), origin, mirror)
 
 
-def _current(output: Path) -> str:
+def _current(output: Path, origin: str = "") -> str:
     pointer = output / "CURRENT"
     if output.is_dir() and not pointer.exists() and not pointer.is_symlink():
-        raise ReleaseError(f"{output}: no release here; run `muniment run JOB --output` first")
+        raise ReleaseError(
+            f"{origin or output}: no release here; run `muniment run JOB --output` first"
+        )
     if not output.is_dir():
-        raise ReleaseError(f"{output}: no such folder; give the output folder of a run")
+        raise ReleaseError(f"{origin or output}: no such folder; give the output folder of a run")
     if pointer.is_symlink() or not pointer.is_file():
         raise ReleaseError(f"{pointer}: expected a plain file, not a link or a folder")
     with pointer.open("rb") as stream:
@@ -200,8 +252,13 @@ def release_ids(output: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if _ID.fullmatch(path.name))
 
 
-def manifest_bytes(output: Path, release_id: str) -> bytes:
+def manifest_bytes(output: Path, release_id: str, origin: str = "") -> bytes:
     """Return MANIFEST.json of a release as it lies there, proved by nothing yet.
+
+    Args:
+        output: The output folder, or a local copy of it.
+        release_id: The release.
+        origin: How messages name the output folder.
 
     Raises:
         ReleaseError: There is no such release.
@@ -212,7 +269,7 @@ def manifest_bytes(output: Path, release_id: str) -> bytes:
         if step.is_symlink():
             raise IntegrityError(f"{step}: a release must not hold symbolic links")
     if not place.parent.is_dir():
-        raise ReleaseError(f"{output}: there is no release {release_id}")
+        raise ReleaseError(f"{origin or output}: there is no release {release_id}")
     try:
         with place.open("rb") as stream:
             raw = stream.read(_MANIFEST_LIMIT + 1)

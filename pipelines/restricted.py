@@ -37,6 +37,7 @@ def restricted_files(release: Release) -> tuple[ReleaseFile, ...]:
     Raises:
         IntegrityError: There is one that MANIFEST.json does not vouch for.
     """
+    release.mirror.bring([f"snapshots/{release.id}/{INDEX}"])
     if not (release.folder / FOLDER).exists():
         return ()
     said = release.manifest.get("restricted")

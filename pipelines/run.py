@@ -3,26 +3,23 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import platform
 import resource
-import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from ..schemas.errors import ReleaseError
 from ..schemas.job_file import LoadedJob
 from ..transforms.run_state import PLAN_FILE, Plan, Run
 from ..transforms.stage_units import STAGES, finished
 from ..transforms.stages import RunRef
-from ..transforms.storage import TEMPORARY_PREFIX, make_private_folder, write_json
+from ..transforms.storage import make_private_folder, write_json
+from ..transforms.stores import Location, join, store_at
 from ..transforms.units import Marker
 from .commit import commit_release
 from .guards import check_approval, check_guards, policy_sha256
@@ -37,7 +34,9 @@ LOCK_FILE = ".lock"
 _LOG = logging.getLogger(__name__)
 
 
-def describe_plan(loaded: LoadedJob, output: Path, beam_arguments: Sequence[str]) -> dict[str, Any]:
+def describe_plan(
+    loaded: LoadedJob, output: Location, beam_arguments: Sequence[str]
+) -> dict[str, Any]:
     """Resolve a job and return its plan for people to read; touch nothing.
 
     Args:
@@ -46,7 +45,7 @@ def describe_plan(loaded: LoadedJob, output: Path, beam_arguments: Sequence[str]
         beam_arguments: Flags for Beam.
     """
     beam_options(beam_arguments)
-    plan = make_plan(loaded, output / WORK_FOLDER)
+    plan = make_plan(loaded, join(output, WORK_FOLDER))
     run = Run(plan)
     return {
         "job": plan.job.name,
@@ -81,7 +80,7 @@ def _stages(plan: Plan) -> list[str]:
 
 def run_job(
     loaded: LoadedJob,
-    output: Path,
+    output: Location,
     beam_arguments: Sequence[str] = (),
     *,
     progress: bool | None = None,
@@ -91,7 +90,8 @@ def run_job(
 
     Args:
         loaded: The job.
-        output: Output folder; holds the releases and, while a job runs, its private work folder.
+        output: Output folder, on a disk or an object store; holds the releases and, while a job
+            runs, its private work folder.
         beam_arguments: Flags for Beam.
         progress: Whether to show a progress bar; None shows one on a terminal.
         workers: What local workers are forked from; by default it is started when needed.
@@ -104,18 +104,21 @@ def run_job(
     """
     start = time.perf_counter()
     beam_options(beam_arguments)
-    output.mkdir(parents=True, exist_ok=True)
-    with _locked(output):
-        work = output / WORK_FOLDER
+    store = store_at(output)
+    output = store.absolute(join(output))
+    store.check(output)
+    store.make_folder(output)
+    with store.locked(join(output, LOCK_FILE)) as held:
+        work = join(output, WORK_FOLDER)
         plan = make_plan(loaded, work)
         run = Run(plan)
         check_approval(run)
         make_private_folder(work)
-        _remove_torn_files(work)
-        write_json(work / PLAN_FILE, plan.as_dict())
+        store.remove_torn(work)
+        write_json(join(work, PLAN_FILE), plan.as_dict())
         _ = run.snapshots  # written once here, mapped by every worker
         way = exchange_way(plan, beam_arguments)
-        ref = RunRef(str(plan.work) + f"/{PLAN_FILE}", run.whole_fingerprint, way)
+        ref = RunRef(join(plan.work, PLAN_FILE), run.whole_fingerprint, way)
         with _reported(run, output):
             with ProgressBar(plan, show=progress):
                 run_graph(plan, ref, beam_arguments, workers)
@@ -133,12 +136,12 @@ def run_job(
                 "peak_rss_bytes": peak_rss(),
                 "stages": stages,
             }
-            release_id, totals = commit_release(run, annotated, final, output, report)
+            release_id, totals = commit_release(run, annotated, final, output, report, held)
         if not plan.job.engine.keep_work:
-            shutil.rmtree(work)
+            store.remove_tree(work)
     return {
         "release": release_id,
-        "output": str(output),
+        "output": output,
         "documents": totals["documents"],
         "removed_by_reason": totals["removed_by_reason"],
         "quarantined_by_reason": totals["quarantined_by_reason"],
@@ -150,7 +153,7 @@ def run_job(
     }
 
 
-def _reported(run: Run, output: Path) -> AbstractContextManager[None]:
+def _reported(run: Run, output: str) -> AbstractContextManager[None]:
     """Return what reports a block to a lineage service, if the job names one."""
     settings = run.plan.job.engine.lineage
     if settings.file is None and settings.url is None:
@@ -201,30 +204,3 @@ def peak_rss() -> int:
     """Return the largest resident set so far of this process or of one of its workers (bytes)."""
     kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     return max(resource.getrusage(kind).ru_maxrss for kind in kinds) * 1024
-
-
-def _remove_torn_files(work: Path) -> None:
-    """Remove what a killed run was writing; finished files never have such a name."""
-    for path in work.rglob(f"{TEMPORARY_PREFIX}*"):
-        path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _locked(output: Path) -> Iterator[None]:
-    """Hold the output folder; the system frees the lock of a dead process.
-
-    Raises:
-        ReleaseError: Another run holds it.
-    """
-    with open(output / LOCK_FILE, "a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.seek(0)
-            holder = file.read(20).strip() or "another process"
-            message = f"{output}: locked by pid {holder}; wait for it or choose another --output"
-            raise ReleaseError(message) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield

@@ -22,6 +22,7 @@ from ..schemas.errors import IntegrityError
 from ..schemas.reasons import QUARANTINE_REASONS, Outcome, Reason
 from ..schemas.restricted import RESTRICTED_TABLES
 from ..schemas.tables import ALL_TABLES, CORPUS
+from ..transforms.stores import join, store_at
 from .answers import inert
 from .books import BOOKS
 from .query import connect
@@ -30,6 +31,7 @@ from .restricted import INDEX, open_to_others, restricted_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     import duckdb
 
@@ -104,14 +106,7 @@ def _slashes(path: str) -> list[int]:
 
 def _walk(release: Release) -> list[str]:
     """Return everything below the release folder; a folder ends in `/`, a link does not."""
-    found = []
-    for folder, folders, files in os.walk(release.folder, followlinks=False):
-        for name in [*folders, *files]:
-            place = os.path.join(folder, name)
-            is_folder = os.path.isdir(place) and not os.path.islink(place)
-            path = os.path.relpath(place, release.folder).replace(os.sep, "/")
-            found.append(f"{path}/" if is_folder else path)
-    return sorted(found)
+    return store_at(release.origin).tree(join(release.origin, "snapshots", release.id))
 
 
 def _check_files(release: Release, restricted: tuple[ReleaseFile, ...]) -> list[Fault]:
@@ -125,7 +120,8 @@ def _check_file(release: Release, item: ReleaseFile) -> Fault | None:
     if damage:
         return Fault(item.path, "", "digest", damage)
     try:
-        rows, schema = _content(release, item)
+        with release.content(item) as place:
+            rows, schema = _content(place, item)
     except (pa.ArrowException, OSError):
         return Fault(item.path, "", "unreadable", "not a file of the kind its name says")
     if rows is not None and rows != item.rows:
@@ -138,9 +134,8 @@ def _check_file(release: Release, item: ReleaseFile) -> Fault | None:
     return None
 
 
-def _content(release: Release, item: ReleaseFile) -> tuple[int | None, pa.Schema | None]:
+def _content(place: Path, item: ReleaseFile) -> tuple[int | None, pa.Schema | None]:
     """Return the rows (or lines) and the schema of a file, None for what it does not have."""
-    place = release.path(item)
     if item.path.endswith(".parquet"):
         with pq.ParquetFile(place) as parquet:
             return parquet.metadata.num_rows, parquet.schema_arrow
@@ -182,7 +177,8 @@ def _corpus_rows(release: Release) -> pa.Table:
     parts = []
     for item in release.files(CORPUS.name):
         if item.path.endswith(".parquet"):
-            part = pq.read_table(release.path(item), columns=["doc_id", "tokens"])
+            with release.content(item) as place:
+                part = pq.read_table(place, columns=["doc_id", "tokens"], memory_map=False)
             parts.append(
                 part.append_column("out_file", pa.repeat(item.path, len(part))).append_column(
                     "out_row", pa.array(np.arange(len(part), dtype=np.uint32))

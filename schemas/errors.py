@@ -9,6 +9,7 @@
     │   ├── ModelError            a model file is missing or is not the declared one
     │   ├── KeyFileError          the secret key is missing, weak or readable by others
     │   ├── ReleaseError          no release at this place, or not one this version can read
+    │   ├── StorageError          an object store is unknown, refuses or cannot be reached
     │   └── QueryError            a query was refused or failed
     ├── BooksError       exit 3   records in are not records kept + removed + quarantined
     ├── GateError        exit 3   a release gate (loss guard, leakage, canary) stopped the commit
@@ -67,6 +68,10 @@ class KeyFileError(UserError):
 
 class ReleaseError(UserError):
     """There is no release at this place, or its version is unknown."""
+
+
+class StorageError(UserError):
+    """An object store is not supported, cannot be reached, or refuses."""
 
 
 class QueryError(UserError):

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ValidationError
 
 from .errors import JobError
 from .job import MANDATORY_BY_KIND, Job, SourceKind, check_job
+from .locations import Location, remote_problem, scheme_of
 from .yaml_tree import MAX_PROBLEMS, Place, Tree, read_yaml, show, undotted
 
 MAX_JOB_BYTES = 1 << 20
@@ -41,24 +42,30 @@ class LoadedJob:
         path: The job file.
         root: Its folder, symbolic links resolved; paths in the job are relative to it.
         sha256: Hex digest of the bytes of the file.
-        allow_outside: Whether paths may leave `root`.
+        inputs: What the sources' paths are relative to: `root`, or another folder, which may be on
+            an object store.
+        allow_outside: Whether paths may leave `root` and `inputs`.
     """
 
     job: Job
     path: Path
     root: Path
     sha256: str
+    inputs: str
     allow_outside: bool = False
 
 
-def load_job(path: str | Path, *, allow_outside: bool = False) -> LoadedJob:
+def load_job(
+    path: str | Path, *, inputs: Location | None = None, allow_outside: bool = False
+) -> LoadedJob:
     """Read and check a job file; return the job, or name every problem.
 
     Whether inputs, lists and the key exist is checked where they are opened, not here.
 
     Args:
         path: The job file: UTF-8, at most `MAX_JOB_BYTES`.
-        allow_outside: Accept paths that leave the folder of the job file.
+        inputs: What the sources' paths are relative to; the folder of the job file by default.
+        allow_outside: Accept paths that leave that folder, those on object stores among them.
 
     Raises:
         JobError: The file cannot be read, or the job has problems: up to `MAX_PROBLEMS` lines
@@ -66,6 +73,7 @@ def load_job(path: str | Path, *, allow_outside: bool = False) -> LoadedJob:
     """
     path = Path(path)
     root = Path(os.path.realpath(path)).parent
+    base = _inputs_root(root, inputs)
     data = _read_bytes(path)
     tree = read_yaml(_decode(path, data))
     job = _validate(tree)
@@ -73,14 +81,23 @@ def load_job(path: str | Path, *, allow_outside: bool = False) -> LoadedJob:
         for problem in check_job(job):
             place, _, what = problem.partition(": ")
             tree.add(undotted(place), what)
-        _check_paths(job, root, tree, allow_outside=allow_outside)
+        _check_paths(job, root, base, tree, allow_outside=allow_outside)
     if job is None or tree.problems:
         problems = sorted(set(tree.problems))
         lines = [f"{path}:{line}: {text}" for line, text in problems[:MAX_PROBLEMS]]
         if len(problems) > MAX_PROBLEMS:
             lines.append(f"{path}: and {len(problems) - MAX_PROBLEMS} problems more")
         raise JobError(lines)
-    return LoadedJob(job, path, root, hashlib.sha256(data).hexdigest(), allow_outside)
+    return LoadedJob(job, path, root, hashlib.sha256(data).hexdigest(), base, allow_outside)
+
+
+def _inputs_root(root: Path, inputs: Location | None) -> str:
+    if inputs is None:
+        return str(root)
+    problem = remote_problem(inputs)
+    if problem is not None:
+        raise JobError(f"--inputs: {problem}")
+    return os.path.realpath(inputs) if scheme_of(inputs) is None else os.fspath(inputs)
 
 
 def canonical_job(job: Job) -> bytes:
@@ -110,7 +127,9 @@ def is_inside(path: str | Path, root: Path) -> bool:
     return Path(os.path.realpath(root / path)).is_relative_to(root)
 
 
-def path_problem(written: str, root: Path, *, allow_outside: bool = False) -> str | None:
+def path_problem(
+    written: str, root: Path, *, allow_outside: bool = False, remote: bool = False
+) -> str | None:
     """Return what is wrong with a path of a job file, or `None`.
 
     Args:
@@ -118,7 +137,13 @@ def path_problem(written: str, root: Path, *, allow_outside: bool = False) -> st
             resolved; check what it finds with `is_inside`.
         root: The folder of the job file, resolved.
         allow_outside: Accept paths that leave `root`.
+        remote: Whether it may lie on an object store, which is outside.
     """
+    if remote and scheme_of(written) is not None:
+        problem = remote_problem(written)
+        if problem is None and not allow_outside:
+            problem = "expected a path in the folder of the job file; run with --allow-outside"
+        return f"remote_refused: {problem}" if problem else None
     if _REMOTE.match(written):
         return f"remote_refused: expected a local path, got {show(written)}; fetch it first"
     if not written or "\0" in written:
@@ -233,16 +258,24 @@ def model_in(annotation: Any) -> type[BaseModel] | None:
     return next(filter(None, map(model_in, getattr(annotation, "__args__", ()))), None)
 
 
-def _check_paths(job: Job, root: Path, tree: Tree, *, allow_outside: bool) -> None:
-    written: list[tuple[Place, str]] = [(("key_file",), job.key_file)]
-    written += [(("lists", n, "path"), item.path) for n, item in enumerate(job.lists)]
-    written += [
+def _check_paths(job: Job, root: Path, inputs: str, tree: Tree, *, allow_outside: bool) -> None:
+    own: list[tuple[Place, str]] = [(("key_file",), job.key_file)]
+    own += [(("lists", n, "path"), item.path) for n, item in enumerate(job.lists)]
+    own += [
         (("rights", "snapshots", n, "path"), item.path)
         for n, item in enumerate(job.rights.snapshots)
     ]
+    read: list[tuple[Place, str]] = []
     for number, source in enumerate(job.sources):
-        written += [(("sources", number, "paths", n), path) for n, path in enumerate(source.paths)]
-    for place, path in written:
-        problem = path_problem(path, root, allow_outside=allow_outside)
+        read += [(("sources", number, "paths", n), path) for n, path in enumerate(source.paths)]
+    base = root if scheme_of(inputs) else Path(inputs)
+    checked = [
+        (place, path_problem(path, root, allow_outside=allow_outside)) for place, path in own
+    ]
+    checked += [
+        (place, path_problem(path, base, allow_outside=allow_outside, remote=True))
+        for place, path in read
+    ]
+    for place, problem in checked:
         if problem is not None:
             tree.add(place, problem)

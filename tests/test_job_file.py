@@ -205,7 +205,14 @@ def test_paths_may_leave_the_folder_when_allowed_but_never_the_machine(problems)
     outside = GOOD.replace("data/*.jsonl", "/data/*.jsonl")
     assert problems(outside, allow_outside=True) == []
     remote = GOOD.replace("data/*.jsonl", "s3://data/x")
-    assert "remote_refused" in problems(remote, allow_outside=True)[0][1]
+    assert "remote_refused" in problems(remote)[0][1]
+    assert problems(remote, allow_outside=True) == []
+    for place in ("http://data/x", "ftp://data/x", "s3://user:secret@data/x"):
+        found = problems(GOOD.replace("data/*.jsonl", place), allow_outside=True)
+        assert "remote_refused" in found[0][1]
+        assert "secret" not in found[0][1]
+    key = GOOD.replace("key_file: key", "key_file: s3://data/key")
+    assert "remote_refused" in problems(key, allow_outside=True)[0][1]
 
 
 def test_links_inside_the_folder_are_fine(tmp_path):

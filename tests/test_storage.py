@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from muniment.schemas.fields import Field
 from muniment.transforms.storage import (
-    TEMPORARY_PREFIX,
     canonical_json,
     link_or_copy,
     make_private_folder,
@@ -30,6 +29,7 @@ from muniment.transforms.storage import (
     write_json,
     write_parquet,
 )
+from muniment.transforms.stores.local import TEMPORARY_PREFIX
 
 SCHEMA = pa.schema([pa.field("n", pa.int64(), nullable=False), ("word", pa.string())])
 

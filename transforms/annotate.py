@@ -8,7 +8,6 @@ data). None of them holds text.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -127,7 +126,7 @@ def warm(run: Run) -> None:
         for field in RECORDS
     ]
     batch = pa.RecordBatch.from_arrays(columns, schema=RECORDS)
-    _measure(run, run.plan.source(split.source), split, batch, UnitOutputs(Path(), 0))
+    _measure(run, run.plan.source(split.source), split, batch, UnitOutputs("", 0))
 
 
 def _measure(

@@ -3,21 +3,19 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
-from .storage import FileFacts, replace_file, sha256_file
+from .storage import FileFacts, facts_of, replace_file
+from .stores import Location, location_of, store_at
 
 _LEVEL = 3
 
 
-def write_jsonl(path: str | Path, corpus: str | Path) -> FileFacts:
+def write_jsonl(path: Location, corpus: Location) -> FileFacts:
     """Write corpus rows as one JSON object a line; identifiers in hexadecimal, days in ISO 8601.
 
     Args:
@@ -29,15 +27,16 @@ def write_jsonl(path: str | Path, corpus: str | Path) -> FileFacts:
     """
     compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
     with (
-        pq.ParquetFile(corpus, page_checksum_verification=True) as parts,
+        store_at(corpus).localised(location_of(corpus)) as local,
+        pq.ParquetFile(local, page_checksum_verification=True) as parts,
         replace_file(path) as file,
-        compressor.stream_writer(file, closefd=False) as stream,
+        compressor.stream_writer(file, closefd=False) as stream,  # type: ignore[arg-type]  # a Sink writes,
     ):
         rows = parts.metadata.num_rows
         for group in range(parts.num_row_groups):
             for line_block in _lines(parts.read_row_group(group)):
                 stream.write(line_block)
-    return FileFacts(str(path), os.path.getsize(path), rows, sha256_file(path))
+    return facts_of(path, file, rows)
 
 
 def _lines(rows: pa.Table) -> list[memoryview]:

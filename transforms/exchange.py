@@ -26,7 +26,7 @@ import pyarrow as pa
 from apache_beam.pvalue import PCollection
 
 from . import arrow_coder  # noqa: F401  (registers the coder on import)
-from .storage import read_ipc_batches
+from .storage import open_ipc, read_ipc_batches
 from .units import UnitOutputs
 
 PARTITION_KEY = b"partitions"
@@ -91,8 +91,12 @@ def write_parcels(
 
 def parcels_of(path: str) -> list[tuple[int, Parcel]]:
     """Return the partition and place of each parcel in a file that `write_parcels` wrote."""
-    with pa.memory_map(path) as source:
-        metadata = pa.ipc.open_file(source).schema.metadata
+    with open_ipc(path) as reader:
+        return _parcels(reader, path)
+
+
+def _parcels(reader: pa.ipc.RecordBatchFileReader, path: str) -> list[tuple[int, Parcel]]:
+    metadata = reader.schema.metadata
     name, keys = metadata[NAME_KEY].decode(), metadata[PARTITION_KEY]
     numbers = [int(key) for key in keys.split(b",")] if keys else []
     return [(key, Parcel(name, path, batch)) for batch, key in enumerate(numbers)]
@@ -152,8 +156,9 @@ def _locate(path: str) -> Iterator[tuple[int, tuple[str, str, int]]]:
 
 
 def _load(path: str) -> Iterator[tuple[int, pa.RecordBatch]]:
-    for partition, parcel in parcels_of(path):
-        yield partition, read_ipc_batches(parcel.path, [parcel.batch])[0]
+    with open_ipc(path) as reader:
+        for partition, parcel in _parcels(reader, path):
+            yield partition, reader.get_batch(parcel.batch)
 
 
 def _announce_parcel(number: int) -> tuple[int, tuple[str, str, int]]:

@@ -27,6 +27,7 @@ from .rights.files import FileReader
 from .rights.signals import file_readers
 from .rights.snapshots import SnapshotStore, open_snapshots
 from .rules import Rule
+from .stores import store_at
 from .toxicity import ToxicityModels
 from .units import Workspace, fingerprint
 
@@ -247,6 +248,10 @@ class Run:
         return tuple(loaded)
 
     @cached_property
+    def _scratch(self) -> str:
+        return store_at(self.plan.work).scratch(self.plan.work)
+
+    @cached_property
     def snapshots(self) -> dict[SnapshotKind, SnapshotStore]:
         """Snapshot tables by kind, mapped from the work folder.
 
@@ -258,7 +263,7 @@ class Run:
             own = [item for item in self.plan.snapshots if item["kind"] == kind.value]
             if own:
                 paths = [self.path(item["path"]) for item in own]
-                folder = Path(self.plan.work) / SNAPSHOT_FOLDER / kind.value
+                folder = Path(self._scratch, SNAPSHOT_FOLDER, kind.value)
                 stores[kind] = open_snapshots(paths, [item["sha256"] for item in own], folder)
         return stores
 
@@ -313,7 +318,7 @@ def load_run(plan_path: str, digest: str) -> Run:
         plan_path: The plan on disk.
         digest: Fingerprint of the plan; tells successive plans at one path apart.
     """
-    run = Run(Plan.from_dict(json.loads(Path(plan_path).read_bytes())))
+    run = Run(Plan.from_dict(json.loads(store_at(plan_path).read(plan_path))))
     if run.whole_fingerprint != digest:
         message = f"plan {plan_path}: changed while the job was running"
         raise StageError(message)

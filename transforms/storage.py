@@ -1,26 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All product I/O: files appear whole under their final name, or not at all.
+"""The forms of files: Parquet, Arrow IPC and JSON with the same bytes for the same content.
 
-Every file is written to a temporary name in its own folder, flushed to disk and renamed. Equal
-content gives equal bytes: fixed compression, fixed row groups, no times, no host facts. Parquet
-pages carry checksums, because a flipped bit in a compressed page can otherwise be read back
-silently wrong.
+Fixed compression, fixed row groups, no times, no host facts. Parquet pages carry checksums,
+because a flipped bit in a compressed page can otherwise be read back silently wrong. Where a file
+lies and how it appears whole is the business of its store (`stores`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from .stores import Location, Sink, location_of, store_at
 
 ROW_GROUP_ROWS = 64 * 1024
 """Rows of a Parquet row group in a manifest table; corpus files use `CORPUS_ROW_GROUP_ROWS`."""
@@ -28,7 +27,6 @@ ROW_GROUP_ROWS = 64 * 1024
 CORPUS_ROW_GROUP_ROWS = 4096
 
 _BLOCK = 1 << 20
-TEMPORARY_PREFIX = ".tmp-"
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class FileFacts:
     """What is known of a written file.
 
     Args:
-        path: Path as the caller gave it.
+        path: Location as the caller gave it.
         bytes: Size.
         rows: Rows, or None where the file has none.
         sha256: Digest, hexadecimal.
@@ -52,67 +50,53 @@ class FileFacts:
         return asdict(self)
 
 
-def sha256_file(path: str | Path) -> str:
+def facts_of(path: Location, sink: Sink, rows: int | None) -> FileFacts:
+    """Return the facts of a file from what was written to it."""
+    return FileFacts(location_of(path), sink.bytes, rows, sink.sha256)
+
+
+def sha256_file(path: Location) -> str:
     """Return the SHA-256 of a file, hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    with store_at(path).open(location_of(path)) as file:
+        while chunk := file.read(_BLOCK):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
-def sync_folder(folder: str | Path) -> None:
-    """Flush a folder's entries to disk, so that a rename in it survives a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def make_private_folder(path: str | Path) -> None:
+def make_private_folder(path: Location) -> None:
     """Create a folder that only its owner can enter, whatever the umask."""
-    os.makedirs(path, mode=0o700, exist_ok=True)
-    os.chmod(path, 0o700)
+    store_at(path).make_folder(location_of(path), private=True)
 
 
 @contextmanager
-def replace_file(path: str | Path, mode: int = 0o600) -> Iterator[IO[bytes]]:
+def replace_file(path: Location, mode: int = 0o600) -> Iterator[Sink]:
     """Open a file that takes its name only when the block ends without an error.
-
-    Its content is on disk then; its name is once the folder is flushed (`sync_folder`).
 
     Args:
         path: Final name; an existing file is replaced in one step.
-        mode: Permission bits, whatever the umask.
+        mode: Permission bits, where the store has any.
 
     Yields:
-        A binary file to write to.
+        A binary file to write to; it knows size and digest in the end.
     """
-    path = Path(path)
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    try:
-        with os.fdopen(descriptor, "wb", buffering=_BLOCK) as file:
-            os.fchmod(file.fileno(), mode)
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with store_at(path).replace(location_of(path), mode) as sink:
+        yield sink
 
 
-def write_bytes(path: str | Path, data: bytes, mode: int = 0o600) -> FileFacts:
+def write_bytes(path: Location, data: bytes, mode: int = 0o600) -> FileFacts:
     """Write a small file in one step, and flush the names in its folder to disk.
 
     Markers and pointers are written so, always last: whatever they speak of is on disk with them.
     """
-    with replace_file(path, mode) as file:
+    place = location_of(path)
+    with replace_file(place, mode) as file:
         file.write(data)
-    sync_folder(Path(path).parent)
-    return FileFacts(str(path), len(data), None, hashlib.sha256(data).hexdigest())
+    store_at(place).flush_folder(place.rpartition("/")[0] or ".")
+    return facts_of(place, file, None)
 
 
-def write_json(path: str | Path, value: object, mode: int = 0o600) -> FileFacts:
+def write_json(path: Location, value: object, mode: int = 0o600) -> FileFacts:
     """Write canonical JSON (sorted keys, UTF-8, one trailing line feed)."""
     return write_bytes(path, canonical_json(value), mode)
 
@@ -124,7 +108,7 @@ def canonical_json(value: object) -> bytes:
 
 
 def write_parquet(
-    path: str | Path,
+    path: Location,
     schema: pa.Schema,
     tables: Iterable[pa.Table | pa.RecordBatch],
     row_group_rows: int = ROW_GROUP_ROWS,
@@ -156,7 +140,7 @@ def write_parquet(
         for table in rechunk(tables, row_group_rows):
             writer.write_table(table, row_group_size=row_group_rows)
             rows += table.num_rows
-    return FileFacts(str(path), os.path.getsize(path), rows, sha256_file(path))
+    return facts_of(path, file, rows)
 
 
 def _encodings(schema: pa.Schema) -> dict[str, Any]:
@@ -204,33 +188,38 @@ def _plainest(table: pa.Table) -> pa.Table:
     return table
 
 
-def write_ipc(path: str | Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> FileFacts:
+def write_ipc(path: Location, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> FileFacts:
     """Write an Arrow IPC file, one record batch for each given, uncompressed to be mapped."""
     rows = 0
     with replace_file(path) as file, pa.ipc.new_file(file, schema) as writer:
         for batch in batches:
             writer.write_batch(batch)
             rows += batch.num_rows
-    return FileFacts(str(path), os.path.getsize(path), rows, sha256_file(path))
+    return facts_of(path, file, rows)
 
 
-def read_ipc(path: str | Path) -> pa.Table:
+def read_ipc(path: Location) -> pa.Table:
     """Map an Arrow IPC file and return its rows without copying them."""
-    with pa.memory_map(str(path)) as source:
-        return pa.ipc.open_file(source).read_all()
+    with open_ipc(path) as reader:
+        return reader.read_all()
 
 
-def read_ipc_batches(path: str | Path, indices: Sequence[int]) -> list[pa.RecordBatch]:
+def read_ipc_batches(path: Location, indices: Sequence[int]) -> list[pa.RecordBatch]:
     """Map an Arrow IPC file and return some of its record batches without copying them."""
-    with pa.memory_map(str(path)) as source:
-        reader = pa.ipc.open_file(source)
+    with open_ipc(path) as reader:
         return [reader.get_batch(index) for index in indices]
 
 
-def link_or_copy(source: str | Path, target: str | Path) -> None:
-    """Give an immutable file a second name; copy it where the file system cannot link."""
-    try:
-        os.link(source, target)
-    except OSError:
-        with open(source, "rb") as reading, replace_file(target, 0o644) as writing:
+@contextmanager
+def open_ipc(path: Location) -> Iterator[pa.ipc.RecordBatchFileReader]:
+    """Map an Arrow IPC file; what is read from it outlives the block."""
+    with store_at(path).localised(location_of(path)) as local, pa.memory_map(local) as source:
+        yield pa.ipc.open_file(source)
+
+
+def link_or_copy(source: Location, target: Location) -> None:
+    """Give an immutable file a second name; copy it where that cannot be."""
+    origin, place = location_of(source), location_of(target)
+    if not store_at(place).adopt(origin, place):
+        with store_at(origin).open(origin) as reading, replace_file(place, 0o644) as writing:
             shutil.copyfileobj(reading, writing, _BLOCK)

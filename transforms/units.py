@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -33,11 +34,13 @@ from .storage import (
     FileFacts,
     canonical_json,
     make_private_folder,
-    sha256_file,
     write_ipc,
     write_json,
     write_parquet,
 )
+from .stores import join, store_at
+
+_MARKER = re.compile(r"[0-9]+\.json")
 
 
 def fingerprint(*parts: object) -> str:
@@ -90,15 +93,15 @@ class UnitOutputs:
         number: Split or partition.
     """
 
-    folder: Path
+    folder: str
     number: int
     files: dict[str, FileFacts] = field(default_factory=dict)
     stats: dict[str, Any] = field(default_factory=dict)
     timings: dict[str, list[float]] = field(default_factory=dict)
 
-    def path(self, name: str, extension: str) -> Path:
-        """Return the final path of an output."""
-        return self.folder / f"{self.number:05d}.{name}.{extension}"
+    def path(self, name: str, extension: str) -> str:
+        """Return the final location of an output."""
+        return join(self.folder, f"{self.number:05d}.{name}.{extension}")
 
     def write_ipc(
         self, name: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]
@@ -144,21 +147,21 @@ class Workspace:
 
     root: str
 
-    def folder(self, stage: str) -> Path:
+    def folder(self, stage: str) -> str:
         """Return the folder of a stage, created if missing."""
-        path = Path(self.root) / stage
-        for folder in (path.parent, path):
-            if not folder.is_dir():
-                make_private_folder(folder)
+        path = join(self.root, stage)
+        for folder in (self.root, path):
+            make_private_folder(folder)
         return path
+
+    def finished(self, stage: str) -> list[str]:
+        """Return the names of the markers of a stage, by number; none is opened."""
+        names = store_at(self.root).names(join(self.root, stage))
+        return [name for name in names if _MARKER.fullmatch(name)]
 
     def markers(self, stage: str) -> list[Marker]:
         """Return the markers of a stage by number."""
-        folder = Path(self.root) / stage
-        if not folder.is_dir():
-            return []
-        found = (_read_marker(path) for path in sorted(folder.glob("[0-9]*.json")))
-        return [marker for marker in found if marker is not None]
+        return self._read(stage, self.finished(stage))
 
     def marker(self, stage: str, number: int) -> Marker:
         """Return the marker of a finished unit.
@@ -166,11 +169,18 @@ class Workspace:
         Raises:
             StageError: The unit has not finished.
         """
-        marker = _read_marker(Path(self.root) / stage / f"{number:05d}.json")
-        if marker is None:
+        markers = self._read(stage, [f"{number:05d}.json"])
+        if not markers:
             message = f"{stage} {number}: its marker is missing or torn; run the job again"
             raise StageError(message)
-        return marker
+        return markers[0]
+
+    def _read(self, stage: str, names: list[str]) -> list[Marker]:
+        """Return those markers of a stage that are there and whole."""
+        store = store_at(self.root)
+        contents = store.read_each([join(self.root, stage, name) for name in names])
+        found = (_parse_marker(content) for content in contents)
+        return [marker for marker in found if marker is not None]
 
     def run_unit(self, stage: str, number: int, unit_fingerprint: str, compute: Compute) -> Marker:
         """Compute a unit, unless an intact result with the same fingerprint is there.
@@ -191,10 +201,10 @@ class Workspace:
                 the message of a foreign exception may hold document text.
         """
         folder = self.folder(stage)
-        marker_path = folder / f"{number:05d}.json"
-        marker = _read_marker(marker_path)
-        if marker and marker.fingerprint == unit_fingerprint and _intact(marker):
-            return marker
+        name = f"{number:05d}.json"
+        for marker in self._read(stage, [name]):
+            if marker.fingerprint == unit_fingerprint and _intact(marker):
+                return marker
         outputs = UnitOutputs(folder, number)
         wall, cpu = time.perf_counter(), time.process_time()
         try:
@@ -222,35 +232,37 @@ class Workspace:
             outputs.stats,
             {name: (wall, cpu, int(size)) for name, (wall, cpu, size) in outputs.timings.items()},
         )
-        write_json(marker_path, marker.as_dict())
+        write_json(join(folder, name), marker.as_dict())
         return marker
 
     def failure(self) -> MunimentError | None:
         """Return what stopped the first failed unit, as the error it was, or None."""
-        folder = Path(self.root) / "failures"
-        for path in sorted(folder.glob("*.json")) if folder.is_dir() else []:
-            record = json.loads(path.read_bytes())
+        for path in self._failures():
+            record = json.loads(store_at(path).read(path))
             kind = getattr(errors, record["class"], StageError)
             return kind(record["message"])
         return None
 
     def forget_failures(self) -> None:
         """Remove the notes of former failures."""
-        folder = Path(self.root) / "failures"
-        for path in folder.glob("*.json") if folder.is_dir() else []:
-            path.unlink()
+        for path in self._failures():
+            store_at(path).remove(path)
+
+    def _failures(self) -> list[str]:
+        folder = join(self.root, "failures")
+        return [join(folder, name) for name in store_at(folder).names(folder) if name[0] != "."]
 
     def _note_failure(
         self, stage: str, number: int, error: MunimentError, trace: list[str] | None = None
     ) -> None:
         note = {"class": type(error).__name__, "message": str(error), "trace": trace or []}
-        write_json(self.folder("failures") / f"{stage}-{number:05d}.json", note)
+        write_json(join(self.folder("failures"), f"{stage}-{number:05d}.json"), note)
 
 
-def _read_marker(path: Path) -> Marker | None:
+def _parse_marker(content: bytes | None) -> Marker | None:
     """Return a marker, or None if it is missing or torn: the unit is then computed again."""
     try:
-        record = json.loads(path.read_bytes())
+        record = json.loads(content or b"")
         return Marker(
             record["stage"],
             record["number"],
@@ -259,15 +271,12 @@ def _read_marker(path: Path) -> Marker | None:
             record["stats"],
             {name: tuple(value) for name, value in record["timings"].items()},
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None
 
 
 def _intact(marker: Marker) -> bool:
-    for facts in marker.outputs.values():
-        path = Path(facts.path)
-        if not path.is_file() or path.stat().st_size != facts.bytes:
-            return False
-        if sha256_file(path) != facts.sha256:
-            return False
-    return True
+    return all(
+        store_at(facts.path).intact(facts.path, facts.bytes, facts.sha256)
+        for facts in marker.outputs.values()
+    )

@@ -11,11 +11,11 @@ with what the next split will find, and stops the job if they differ.
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Iterator
 
 from ...schemas.reasons import Reason
+from ..stores import StoredFile, store_at
 from .limits import ReadLimits
 from .streams import StreamFault
 from .warc_frames import END, MAX_HEADER_BYTES, Frame, parse_header
@@ -37,8 +37,8 @@ class AmbiguousMembersError(Exception):
 
 def one_record_each(path: str, size: int, limits: ReadLimits) -> bool:
     """Return whether a gzip file begins with members that hold one WARC record each."""
-    with open(path, "rb", buffering=0) as file:
-        frames = MemberFrames(file.fileno(), 0, CHAIN_BYTES, size, limits)
+    with store_at(path).open(path) as file:
+        frames = MemberFrames(file, 0, CHAIN_BYTES, size, limits)
         try:
             checked = [frame.fault for frame in frames]
         except AmbiguousMembersError:
@@ -50,17 +50,19 @@ class MemberFrames:
     """The records whose members start in `[start, end)` of a file; positions are those in the file.
 
     Args:
-        fd: Open file.
+        file: Open file.
         start: First byte of the range.
         end: Byte after it.
         size: Bytes of the file.
         limits: Bounds on records and decompression.
     """
 
-    def __init__(self, fd: int, start: int, end: int, size: int, limits: ReadLimits) -> None:
+    def __init__(
+        self, file: StoredFile, start: int, end: int, size: int, limits: ReadLimits
+    ) -> None:
         self.fault: StreamFault | None = None
         self.blank = 0
-        self._fd = fd
+        self._file = file
         self._size = size
         self._end = end
         self._limits = limits
@@ -104,7 +106,7 @@ class MemberFrames:
     def _member(self) -> Frame | None:
         """Return the record of the member at `position`, or None with a `fault`."""
         try:
-            data, end = _inflate(self._fd, self.position, self._size, self._most)
+            data, end = _inflate(self._file, self.position, self._size, self._most)
         except _TooMuch as large:
             return self._oversize(large)
         except StreamFault as fault:
@@ -125,7 +127,7 @@ class MemberFrames:
         out = large.produced
         while not inflate.eof:
             if not data:
-                data = os.pread(self._fd, _CHUNK, position)
+                data = self._file.pread(_CHUNK, position)
                 position += len(data)
             if not data:
                 self.fault = StreamFault(Reason.TRUNCATED_STREAM, _NO_END)
@@ -149,7 +151,7 @@ class MemberFrames:
         """Return the first place in `[start, end)` that counts as the start of a member."""
         place = start
         while place < end:
-            window = os.pread(self._fd, min(_PIECE, end - place) + len(_MAGIC) - 1, place)
+            window = self._file.pread(min(_PIECE, end - place) + len(_MAGIC) - 1, place)
             found = window.find(_MAGIC)
             while found >= 0:
                 if place + found < end and self._starts_here(place + found):
@@ -164,7 +166,7 @@ class MemberFrames:
         place = start
         while place < min(start + CHAIN_BYTES, self._size):
             try:
-                _, place = _inflate(self._fd, place, self._size, self._most)
+                _, place = _inflate(self._file, place, self._size, self._most)
             except (_TooMuch, StreamFault):
                 return False
         return place > start
@@ -181,7 +183,7 @@ class _TooMuch(Exception):  # noqa: N818 - where decompression stopped, not an e
         super().__init__(position)
 
 
-def _inflate(fd: int, start: int, size: int, most: int) -> tuple[bytes, int]:
+def _inflate(file: StoredFile, start: int, size: int, most: int) -> tuple[bytes, int]:
     """Return the decompressed bytes of the member at `start`, and the position after it.
 
     Raises:
@@ -192,7 +194,7 @@ def _inflate(fd: int, start: int, size: int, most: int) -> tuple[bytes, int]:
     parts: list[bytes] = []
     produced, position = 0, start
     while not inflate.eof:
-        data = os.pread(fd, min(_CHUNK, size - position), position)
+        data = file.pread(min(_CHUNK, size - position), position)
         if not data:
             raise StreamFault(Reason.TRUNCATED_STREAM, _NO_END)
         position += len(data)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,7 @@ from numba import njit
 
 from ...schemas.errors import InputError
 from ...schemas.reasons import Reason
+from ..stores import Excerpt, store_at
 from .footer import has_extension_type, page_bytes, schema_shape
 from .json_scan import is_utf8
 from .limits import MIB, ReadLimits
@@ -48,6 +50,10 @@ _READ_BYTES = 256 * MIB
 # Enough for the fields of a page header up to its uncompressed size.
 _PAGE_HEADER_BYTES = 32
 
+# Fetched at once from an object store: it holds most footers (measured: 2 KiB for 4 columns and 8
+# row groups).
+_TAIL_BYTES = 64 << 10
+
 
 @dataclass(frozen=True)
 class ParquetFacts:
@@ -65,25 +71,35 @@ class ParquetFacts:
     types: dict[str, str]
 
 
-def open_parquet(path: str, label: str) -> pq.ParquetFile:
+@contextmanager
+def open_parquet(path: str, label: str) -> Iterator[tuple[pq.ParquetFile, Excerpt]]:
     """Open a Parquet file whose footer passed the limits.
+
+    Of a stored object only the ends are here at first: fetch the ranges that will be read.
 
     Args:
         path: The file.
         label: How messages name it.
 
+    Yields:
+        The file, and the local excerpt that it reads.
+
     Raises:
         InputError: `corrupt_parquet`, `parquet_limit` or `extension_type_refused`.
     """
-    _check_footer(path, label)
-    try:
-        metadata = pq.read_metadata(path)
-        _check_metadata(metadata, label)
-        return pq.ParquetFile(
-            path, metadata=metadata, page_checksum_verification=True, pre_buffer=False
-        )
-    except _DAMAGE:
-        raise _corrupt(label, "the footer cannot be read") from None
+    store = store_at(path)
+    with store.excerpt(path) as excerpt:
+        _check_footer(excerpt, store.stat(path).bytes, label)
+        try:
+            metadata = pq.read_metadata(excerpt.path)
+            _check_metadata(metadata, label)
+            file = pq.ParquetFile(
+                excerpt.path, metadata=metadata, page_checksum_verification=True, pre_buffer=False
+            )
+        except _DAMAGE:
+            raise _corrupt(label, "the footer cannot be read") from None
+        with file:
+            yield file, excerpt
 
 
 def _corrupt(label: str, detail: str) -> InputError:
@@ -94,10 +110,11 @@ def _limit(label: str, what: str, most: int, got: int) -> InputError:
     return InputError(f"{label}: parquet_limit: expected at most {most} {what}, got {got}")
 
 
-def _check_footer(path: str, label: str) -> None:
+def _check_footer(excerpt: Excerpt, size: int, label: str) -> None:
     """Hold the frame and the schema's shape against the limits before any parser sees them."""
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
+    excerpt.fetch(0, min(4, size))
+    excerpt.fetch(max(size - _TAIL_BYTES, 0), size)
+    with open(excerpt.path, "rb") as file:
         head = file.read(4)
         file.seek(max(size - 8, 0))
         tail = file.read(8)
@@ -110,6 +127,8 @@ def _check_footer(path: str, label: str) -> None:
             raise _corrupt(label, f"footer length {length} in a file of {size} bytes")
         if length > MAX_FOOTER_BYTES:
             raise _limit(label, "footer bytes", MAX_FOOTER_BYTES, length)
+        if length + 8 > _TAIL_BYTES:
+            excerpt.fetch(size - 8 - length, size)
         file.seek(size - 8 - length)
         footer = file.read(length)
     if has_extension_type(footer):
@@ -148,7 +167,7 @@ def inspect_parquet(path: str, label: str, fields: Mapping[str, str]) -> Parquet
         InputError: `corrupt_parquet`, `parquet_limit`, `extension_type_refused` or
             `column_missing`.
     """
-    with open_parquet(path, label) as file:
+    with open_parquet(path, label) as (file, _):
         metadata = file.metadata
         groups = [metadata.row_group(k) for k in range(metadata.num_row_groups)]
         rows = tuple(group.num_rows for group in groups)
@@ -243,11 +262,12 @@ def read_groups(
         StreamFault: `corrupt_parquet`; every good row before it was yielded.
     """
     paths = list(dict.fromkeys(fields.values()))
-    with open_parquet(path, label) as file, open(path, "rb") as raw:
+    with open_parquet(path, label) as (file, excerpt), open(excerpt.path, "rb") as raw:
         types = _mapped_types(file.schema_arrow, label, fields)
         check_columns([(label, ParquetFacts((), (), types))])
         for group in groups:
             first = 0
+            excerpt.fetch(*_extent(file.metadata, group))
             pieces = _read_pieces(file, raw.fileno(), group, paths, limits.batch_rows)
             for batch in _rebatch(pieces, fields["text"], limits):
                 yield group, first, batch
@@ -255,6 +275,21 @@ def read_groups(
             if first != file.metadata.row_group(group).num_rows:
                 detail = f"row group {group} has {first} rows, the footer says otherwise"
                 raise StreamFault(Reason.CORRUPT_PARQUET, detail)
+
+
+def _extent(metadata: pq.FileMetaData, group: int) -> tuple[int, int]:
+    """Return where the bytes of a row group begin and end; nowhere if its footer lies."""
+    row_group = metadata.row_group(group)
+    columns = [row_group.column(index) for index in range(row_group.num_columns)]
+    starts = [
+        min(column.data_page_offset, column.dictionary_page_offset or column.data_page_offset)
+        for column in columns
+    ]
+    ends = [
+        start + column.total_compressed_size for start, column in zip(starts, columns, strict=True)
+    ]
+    first, last = min(starts, default=0), max(ends, default=0)
+    return (first, last) if 0 <= first <= last else (0, 0)
 
 
 def _read_pieces(

@@ -10,7 +10,6 @@ record that stands for the rest of it.
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -23,6 +22,7 @@ import pyarrow.compute as pc
 from ...schemas.batches import RECORDS, TEXT_COLUMNS
 from ...schemas.errors import InputError, StageError
 from ...schemas.reasons import REASON_CODES, Reason
+from ..stores import Stat, store_at
 from .crawl import CRAWL_COLUMNS, CrawlReader
 from .gzip_members import AmbiguousMembersError, MemberFrames
 from .html_text import CPU_SECONDS, PATIENCE, PageReader
@@ -157,23 +157,21 @@ class SplitReader:
             msg = "expected one iteration of a SplitReader, got a second; make a new one"
             raise ValueError(msg)
         try:
-            before = os.stat(self._split.path)
-            if before.st_size != self._split.file_bytes:
-                raise self._changed(f"{self._split.file_bytes} bytes", f"{before.st_size} bytes")
+            before = self._stat()
             if self._split.format == "parquet":
                 yield from self._parquet()
             elif self._split.format in CRAWL_FORMATS:
                 yield from self._crawl()
             else:
                 yield from self._jsonl()
-            after = os.stat(self._split.path)
+            after = self._stat()
         except FileNotFoundError:
             raise self._changed("the file that was planned", "none at its place") from None
         except OSError as error:
             cause = errno.errorcode.get(error.errno or 0, "an unknown cause")
             msg = f"{self._label}: unreadable: the system says {cause}; check the disk and rights"
             raise InputError(msg) from None
-        if _identity(before) != _identity(after):
+        if before != after:
             raise self._changed("no change while reading", "another size or time of change")
         if self._accounted != self._total:
             msg = (
@@ -181,6 +179,16 @@ class SplitReader:
                 f"{self._total}; this is a defect of the reader"
             )
             raise StageError(msg)
+
+    def _stat(self) -> Stat:
+        """Return what the store knows of the file, which must be the one that was planned."""
+        split = self._split
+        found = store_at(split.path).stat(split.path)
+        if found.bytes != split.file_bytes:
+            raise self._changed(f"{split.file_bytes} bytes", f"{found.bytes} bytes")
+        if found.etag != split.etag and split.etag:
+            raise self._changed("the bytes that were planned", "other bytes of the same number")
+        return found
 
     def _changed(self, expected: str, got: str) -> InputError:
         return InputError(
@@ -192,7 +200,7 @@ class SplitReader:
     def _jsonl(self) -> Iterator[pa.RecordBatch]:
         split = self._split
         whole = split.codec != "none" or (split.start, split.end) == (0, split.file_bytes)
-        with open(split.path, "rb", buffering=0) as raw:
+        with store_at(split.path).open(split.path) as raw:
             hashed = HashedFile(raw)
             file: BinaryFile = hashed if whole else raw
             source = open_source(
@@ -295,12 +303,12 @@ class SplitReader:
     def _crawl(self) -> Iterator[pa.RecordBatch]:
         split, limits = self._split, self._limits
         ranged = split.codec == "gzip" and split.end >= 0
-        with open(split.path, "rb", buffering=0) as raw:
+        with store_at(split.path).open(split.path) as raw:
             hashed = HashedFile(raw)
             frames: StreamFrames | MemberFrames
             if ranged:
                 place = split.start, split.end, split.file_bytes
-                frames = MemberFrames(raw.fileno(), *place, limits)
+                frames = MemberFrames(raw, *place, limits)
             else:
                 source = open_source(
                     hashed, split.codec, split.start, split.end, split.file_bytes, limits
@@ -365,10 +373,6 @@ class SplitReader:
         start = np.uint64(group << 32 | first)
         offsets = start + np.arange(batch.num_rows, dtype=np.uint64)
         return self._records(offsets, np.zeros_like(offsets), faults, wanted)
-
-
-def _identity(facts: os.stat_result) -> tuple[int, int, int]:
-    return facts.st_size, facts.st_mtime_ns, facts.st_ino
 
 
 def _nulls(column: pa.StringArray) -> npt.NDArray[np.bool_]:

@@ -12,12 +12,12 @@ import errno
 import hashlib
 import itertools
 import os
-import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from ...schemas.errors import InputError
+from ..stores import store_at
 from .gzip_members import one_record_each
 from .limits import ReadLimits
 from .parquet import ParquetFacts, check_columns, inspect_parquet
@@ -78,6 +78,7 @@ class Split:
         end: Byte after the range or row group after the last one; -1 for a whole stream.
         file_bytes: Size of the file.
         file_sha256: SHA-256 of the file, hexadecimal.
+        etag: The store's own name for the bytes that were planned; empty where it has none.
     """
 
     number: int
@@ -90,6 +91,7 @@ class Split:
     end: int
     file_bytes: int
     file_sha256: str
+    etag: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ class FileFacts:
         mtime_ns: Time of last change, nanoseconds.
         parquet: Row groups and columns, None for other formats.
         members: Whether it is a crawl with one gzip member a record, which can be cut.
+        etag: The store's own name for these bytes; empty where it has none.
     """
 
     format: Format
@@ -113,6 +116,7 @@ class FileFacts:
     mtime_ns: int
     parquet: ParquetFacts | None = None
     members: bool = False
+    etag: str = ""
 
 
 def printable(path: str) -> str:
@@ -148,34 +152,33 @@ def inspect_file(
     path = os.fspath(path)
     shown = printable(path)
     limits = limits or ReadLimits()
+    store = store_at(path)
     try:
-        before = os.stat(path)
-        if not stat.S_ISREG(before.st_mode):
-            kind = _kind_of(before.st_mode)
-            msg = f"{shown}: not_a_file: expected a regular file, got a {kind}"
+        before = store.stat(path)
+        if before.kind != "file":
+            msg = f"{shown}: not_a_file: expected a regular file, got a {before.kind}"
             raise InputError(msg)
         digest = hashlib.sha256()
-        # O_NONBLOCK: should the file become a pipe after the look above, opening it cannot hang.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as file:
+        with store.open(path) as file:
             head = file.read(_HEAD)
             digest.update(head)
             while chunk := file.read(1 << 20):
                 digest.update(chunk)
-            after = os.fstat(file.fileno())
+        after = store.stat(path)
     except OSError as error:
         cause = errno.errorcode.get(error.errno or 0, "unknown cause")
         msg = f"{shown}: unreadable: the system says {cause}; check that it exists and its rights"
         raise InputError(msg) from None
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+    if before != after:
         msg = f"{shown}: input_changed: it was written to while it was read; wait, then run again"
         raise InputError(msg)
-    found, codec = _sniff(path, head, after.st_size)
+    found, codec = _sniff(path, head, after.bytes)
     if codec != "none":
-        head = _unpacked_head(path, codec, after.st_size, limits)
+        head = _unpacked_head(path, codec, after.bytes, limits)
     members = False
     if found == "jsonl" and head.startswith(b"WARC/"):
-        found = _crawl_format(path, codec, after.st_size, limits)
-        members = codec == "gzip" and one_record_each(path, after.st_size, limits)
+        found = _crawl_format(path, codec, after.bytes, limits)
+        members = codec == "gzip" and one_record_each(path, after.bytes, limits)
     if format not in ("auto", found):
         msg = f"{shown}: unexpected_format: expected {format}, its bytes say {found}"
         raise InputError(msg)
@@ -183,19 +186,8 @@ def inspect_file(
         msg = f"{shown}: no_text: a WAT file holds no text; give the WARC or WET files of the crawl"
         raise InputError(msg)
     parquet = inspect_parquet(path, shown, fields or {}) if found == "parquet" else None
-    sha256, mtime = digest.hexdigest(), after.st_mtime_ns
-    return FileFacts(found, codec, after.st_size, sha256, mtime, parquet, members)
-
-
-def _kind_of(mode: int) -> str:
-    kinds = {
-        stat.S_IFDIR: "directory",
-        stat.S_IFIFO: "pipe",
-        stat.S_IFSOCK: "socket",
-        stat.S_IFCHR: "device",
-        stat.S_IFBLK: "device",
-    }
-    return kinds.get(stat.S_IFMT(mode), "special file")
+    sha256, mtime = digest.hexdigest(), after.mtime_ns
+    return FileFacts(found, codec, after.bytes, sha256, mtime, parquet, members, after.etag)
 
 
 def _sniff(path: str, head: bytes, size: int) -> tuple[Format, Codec]:
@@ -239,7 +231,7 @@ _KNOWN = (b"PAR1", b"PARE", b"\x1f", *(m for magics in MEMBER_MAGIC.values() for
 def _unpacked_head(path: str, codec: Codec, size: int, limits: ReadLimits) -> bytes:
     """Return the first decompressed bytes; raise when they are a container (`.tar.gz`)."""
     view = bytearray(_HEAD)
-    with open(path, "rb") as file:
+    with store_at(path).open(path) as file:
         try:
             count = open_source(file, codec, 0, -1, size, limits).read_into(memoryview(view))
         except StreamFault:
@@ -258,7 +250,7 @@ def _unpacked_head(path: str, codec: Codec, size: int, limits: ReadLimits) -> by
 
 def _crawl_format(path: str, codec: Codec, size: int, limits: ReadLimits) -> Format:
     """Return what kind of crawl file it is, by its first record that describes no file."""
-    with open(path, "rb", buffering=0) as file:
+    with store_at(path).open(path) as file:
         end = size if codec == "none" else -1
         source = open_source(file, codec, 0, end, size, limits)
         for frame in itertools.islice(StreamFrames(source, limits.max_record_bytes), _WARC_HEAD):
@@ -317,6 +309,7 @@ def plan_splits(
                     end=end,
                     file_bytes=facts.bytes,
                     file_sha256=facts.sha256,
+                    etag=facts.etag,
                 )
             )
     return splits

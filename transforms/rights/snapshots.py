@@ -157,7 +157,7 @@ def describe_snapshot(path: Path) -> dict[str, Any]:
 
 
 def _inspect(path: Path) -> tuple[pa.Schema, int]:
-    with open_parquet(str(path), f"snapshot {path.name}") as file:
+    with open_parquet(str(path), f"snapshot {path.name}") as (file, _):
         return file.schema_arrow, file.metadata.num_rows
 
 
@@ -212,7 +212,7 @@ def _write(paths: Sequence[Path], digests: Sequence[str], folder: Path) -> None:
 
 def _batches(path: Path) -> Iterator[tuple[pa.Array, Any, Any, pa.Array, pa.Array]]:
     """Yield origin, seconds, status, body and digest of the rows that have an origin and a time."""
-    with open_parquet(str(path), f"snapshot {path.name}") as file:
+    with open_parquet(str(path), f"snapshot {path.name}") as (file, _):
         schema = file.schema_arrow
         time = _time_column(schema)
         names = [
