@@ -159,20 +159,21 @@ class Release:
         """Return what is wrong with the bytes of a listed file, or None if they are intact."""
         try:
             with self.content(item) as place:
-                return _difference(place, item)
+                return self.difference(place, item)
         except IntegrityError as error:
             return str(error).removeprefix(f"{item.path}: ")
         except OSError as error:
             return f"cannot be read: {error.strerror}"
 
-
-def _difference(place: Path, item: ReleaseFile) -> str | None:
-    size = place.stat().st_size
-    if size != item.bytes:
-        return f"expected {item.bytes} bytes, found {size}"
-    if file_sha256(place) != item.sha256:
-        return f"expected sha256 {item.sha256[:16]}..., found another"
-    return None
+    @staticmethod
+    def difference(place: Path, item: ReleaseFile) -> str | None:
+        """Return how a local file differs from a listed one, or None."""
+        size = place.stat().st_size
+        if size != item.bytes:
+            return f"expected {item.bytes} bytes, found {size}"
+        if file_sha256(place) != item.sha256:
+            return f"expected sha256 {item.sha256[:16]}..., found another"
+        return None
 
 
 def file_sha256(path: Path) -> str:

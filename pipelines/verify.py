@@ -116,14 +116,16 @@ def _check_files(release: Release, restricted: tuple[ReleaseFile, ...]) -> list[
 
 
 def _check_file(release: Release, item: ReleaseFile) -> Fault | None:
-    damage = release.damage(item)
-    if damage:
-        return Fault(item.path, "", "digest", damage)
     try:
         with release.content(item) as place:
-            rows, schema = _content(place, item)
+            damage = release.difference(place, item)
+            rows, schema = (None, None) if damage else _content(place, item)
+    except IntegrityError as error:
+        damage, rows, schema = str(error).removeprefix(f"{item.path}: "), None, None
     except (pa.ArrowException, OSError):
         return Fault(item.path, "", "unreadable", "not a file of the kind its name says")
+    if damage:
+        return Fault(item.path, "", "digest", damage)
     if rows is not None and rows != item.rows:
         return Fault(item.path, "", "row-count", f"manifest says {item.rows}, file holds {rows}")
     if schema is not None and item.table is not None:

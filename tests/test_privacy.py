@@ -365,7 +365,7 @@ def test_the_work_folder_is_its_owners_alone(released):
         for path in work.rglob("*")
         if path.is_file() and path.stat().st_nlink > 1
     }
-    assert all(name.startswith(("finalize/", "settle/")) for name in linked)
+    assert all(name.startswith(("finalize/", "settle/", "release/")) for name in linked)
     odd = {
         name: mode
         for name, mode in modes.items()

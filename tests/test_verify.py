@@ -392,7 +392,7 @@ def test_lines_of_a_compressed_corpus_are_counted(copy: Release) -> None:
     with pa.output_stream(str(place), compression="zstd") as stream:
         stream.write(b'{"text": "a"}\n{"text": "b"}\n')
     item = ReleaseFile("corpus/part-00000.jsonl.zst", "corpus", place.stat().st_size, 3, "0" * 64)
-    assert _content(copy, item) == (2, None)
+    assert _content(place, item) == (2, None)
 
 
 def test_many_breaches_are_summed_up_not_listed_without_end(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@
 Read in this order:
 
 - the job: `stages` (PTransforms) -> `stage_units` (which unit takes what) -> `units` (resume) ->
-  `exchange` (the one shuffle) -> `storage` (files that appear whole);
+  `exchange` (the one shuffle) -> `storage` (forms of files) -> `stores/` (where they live and how
+  they appear whole: a disk or an object store);
 - one split: `annotate` measures it, `screen` applies `policy`, `finalize` decides (`outcomes`),
   redacts (`protect`) and writes (`ledger`, `corpus_json`); `run_state` is what workers know;
 - reading: `reading/`; `dates`;

@@ -15,7 +15,9 @@ from __future__ import annotations
 import io
 import os
 import re
+import shutil
 import tempfile
+import weakref
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -115,9 +117,9 @@ class _Copies:
 
     def __init__(self, store: ObjectStore, origin: str) -> None:
         self._store, self._origin = store, origin
-        self._folder = tempfile.TemporaryDirectory(prefix="muniment-")
-        self.folder = self._folder.name
-        os.makedirs(os.path.join(self.folder, "snapshots"), exist_ok=True)
+        self.folder = tempfile.mkdtemp(prefix="muniment-")
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        os.makedirs(os.path.join(self.folder, "snapshots"))
 
     def bring(self, names: Iterable[str]) -> None:
         """Copy the objects that are not here yet, several at once."""
