@@ -23,7 +23,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from fnmatch import translate
-from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from ...schemas.errors import ReleaseError, StorageError
@@ -125,7 +124,7 @@ class _Copies:
         """Copy the objects that are not here yet, several at once."""
 
         def copy(name: str) -> None:
-            self._store.copy_out(join(self._origin, name), os.path.join(self.folder, name))
+            self._store.copy_out(join(self._origin, name), self.folder, name)
 
         missing = [name for name in names if not os.path.exists(os.path.join(self.folder, name))]
         self._store.at_once(copy, missing)
@@ -326,19 +325,21 @@ class ObjectStore(Store):
         """Give a private temporary folder."""
         return _Copies(self, folder)
 
-    def copy_out(self, location: str, path: str) -> None:
-        """Copy an object to a local file, whole or not at all; nothing if there is none."""
-        for parent in reversed(Path(path).parents):
-            parent.mkdir(mode=0o700, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path))
+    def copy_out(self, location: str, folder: str, name: str) -> None:
+        """Copy an object to a place below a local folder, whole or not at all."""
+        descriptor, temporary = tempfile.mkstemp(prefix=".", dir=folder)
         os.close(descriptor)
         try:
             with self.speaking(location):
                 self.system.get_file(location, temporary)
         except FileNotFoundError:
             os.unlink(temporary)
-        else:
-            os.replace(temporary, path)
+            return
+        above = folder
+        for part in name.split("/")[:-1]:
+            above = os.path.join(above, part)
+            os.makedirs(above, mode=0o700, exist_ok=True)
+        os.replace(temporary, os.path.join(folder, name))
 
     def intact(self, location: str, size: int, sha256: str) -> bool:
         """Compare size and the digest that was put with the object; nothing is read.
