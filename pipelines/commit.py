@@ -18,7 +18,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -37,86 +36,21 @@ from ..schemas.tables_governance import REQUESTS, RULES
 from ..schemas.tables_rights import LISTS, SNAPSHOTS
 from ..transforms.bands import s_curve
 from ..transforms.finalize import PRODUCT_TABLES
-from ..transforms.ledger import table_of
 from ..transforms.outcomes import rules_in_force
 from ..transforms.policy import policy_digest
 from ..transforms.protect import publishable_name
 from ..transforms.rules import RuleFacts
 from ..transforms.run_state import Run
 from ..transforms.stage_units import exchange_counts
-from ..transforms.storage import (
-    FileFacts,
-    canonical_json,
-    link_or_copy,
-    write_bytes,
-    write_json,
-    write_parquet,
-)
+from ..transforms.storage import canonical_json, write_json
 from ..transforms.stores import Held, join, store_at
 from ..transforms.tokens import TOKENIZER
 from ..transforms.units import Marker
 from .gates import check_gates, require_passed
-from .release import BESIDE, FORMAT, UNLISTED, current_id, manifest_bytes, open_release, release_ids
-from .restricted import FOLDER, INDEX
-from .restricted_index import index_of
+from .release import BESIDE, FORMAT, current_id, manifest_bytes, open_release, release_ids
+from .release_files import PUBLIC, ReleaseFiles
+from .restricted import FOLDER
 from .verify import verify
-
-_PUBLIC = 0o644
-_LINKS_AT_ONCE = 8
-
-
-class ReleaseFiles:
-    """The files of a release while it is put together.
-
-    Args:
-        folder: Where small tables are written, in the private work folder.
-    """
-
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
-        self.listed: list[dict[str, Any]] = []
-        self.restricted: list[dict[str, Any]] = []
-        self._places: dict[str, str] = {}
-        store_at(folder).make_folder(folder, private=True)
-
-    def take(self, path: str, table: str, facts: FileFacts) -> None:
-        """Take over a part that a unit wrote."""
-        self._places[path] = facts.path
-        self.listed.append(facts.as_dict() | {"path": path, "table": table})
-
-    def restrict(self, path: str, table: str, facts: FileFacts) -> None:
-        """Take over a part that is not to be published."""
-        self.take(path, table, facts)
-        self.restricted.append(self.listed.pop())
-
-    def index_restricted(self, run: Run) -> dict[str, Any] | None:
-        """Write the index of the restricted part; return what MANIFEST.json says of it."""
-        if not self.restricted:
-            return None
-        facts = write_bytes(join(self.folder, "RESTRICTED.json"), index_of(self.restricted, run))
-        self._places[INDEX] = facts.path
-        return {"path": INDEX, "sha256": facts.sha256}
-
-    def write(self, spec: TableSpec, columns: Mapping[str, Any], rows: int) -> None:
-        """Write a table that has one part."""
-        place = join(self.folder, f"{spec.name}.parquet")
-        facts = write_parquet(place, spec.arrow(), [table_of(spec, dict(columns), rows)])
-        self.take(f"manifest/{spec.name}/part-00000.parquet", spec.name, facts)
-
-    def publish(self, folder: str, manifest: bytes, report: object) -> None:
-        """Put everything into a folder that nobody sees before it is complete.
-
-        Args:
-            folder: Final folder.
-            manifest: Content of MANIFEST.json; written last, because it makes the others count.
-            report: Content of run.json.
-        """
-        with store_at(folder).assemble(folder, [*self._places, *UNLISTED], FOLDER) as staging:
-            with ThreadPoolExecutor(_LINKS_AT_ONCE) as pool:
-                targets = [join(staging, path) for path in self._places]
-                list(pool.map(link_or_copy, self._places.values(), targets))
-            write_json(join(staging, "run.json"), report, _PUBLIC)
-            write_bytes(join(staging, "MANIFEST.json"), manifest, _PUBLIC)
 
 
 def commit_release(
@@ -166,7 +100,7 @@ def commit_release(
         _prove(output, release_id)
     _pass_gates(output, release_id, report)
     held.check()
-    store_at(output).swap(pointer, f"snapshots/{release_id}\n".encode(), seen, _PUBLIC)
+    store_at(output).swap(pointer, f"snapshots/{release_id}\n".encode(), seen, PUBLIC)
     return release_id, totals
 
 
@@ -495,6 +429,6 @@ def _pass_gates(output: str, release_id: str, report: Mapping[str, Any]) -> None
     results = check_gates(release, datetime.fromisoformat(report["finished"]).date())
     gates = [result.as_dict() for result in results]
     write_json(
-        join(output, "snapshots", release_id, "run.json"), {**report, "gates": gates}, _PUBLIC
+        join(output, "snapshots", release_id, "run.json"), {**report, "gates": gates}, PUBLIC
     )
     require_passed(release, results)
