@@ -173,3 +173,41 @@ def test_files_without_documents_are_governed_too(tmp_path: Path) -> None:
     markers = govern(planned(job, tmp_path / "work"))
     assert added(markers) == {"json_syntax": 1, "empty": 1}
     assert len(documents(markers)) == 2
+
+
+EVERY_STAGE = {"deduplication": {"near": {"containment": 0.9}, "url": "first"}}
+
+
+def test_every_exchange_counts_what_was_sent_and_what_arrived(tmp_path: Path) -> None:
+    for way in ("files", "engine"):
+        run = planned(write_job(tmp_path / "in", **EVERY_STAGE), tmp_path / way)
+        govern(run, way)
+        counts = {
+            place: (sent, received) for place, sent, received in stage_units.exchange_counts(run)
+        }
+        # None of the documents has an address, so no version of one is elected.
+        without = [
+            kind for kind, *_ in stage_units.EXCHANGES if kind not in ("addresses", "versions")
+        ]
+        assert sorted(place.split(": ")[1] for place in counts) == sorted(without)
+        assert all(sent == received for sent, received in counts.values())
+        documents_sent, _ = counts["screen and identify to group: identities"]
+        assert documents_sent == 4 * FAMILIES + 20
+
+
+@pytest.mark.parametrize("change", ["lost", "repeated"])
+def test_a_parcel_that_the_engine_loses_or_repeats_is_seen_in_the_books(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    propose = stage_units.propose
+
+    def careless(run: Run, number: int, received: list[Any]) -> str:
+        return propose(run, number, received[1:] if change == "lost" else received + received[:1])
+
+    monkeypatch.setattr(stage_units, "propose", careless)
+    run = planned(write_job(tmp_path / "in"), tmp_path / "work")
+    govern(run)
+    unequal = [
+        place for place, sent, received in stage_units.exchange_counts(run) if sent != received
+    ]
+    assert unequal == ["group to propose: exact"]

@@ -68,7 +68,12 @@ STAGES = (
 """Stage names in order."""
 
 EXCHANGES = (
-    ("identities", ("screen",), "group"),
+    ("addresses", ("screen",), "elect"),
+    ("versions", ("elect",), "identify"),
+    ("versions", ("elect",), "introduce"),
+    ("identities", ("screen", "identify"), "group"),
+    ("exact", ("group",), "introduce"),
+    ("same_address", ("introduce",), "finalize"),
     ("exact", ("group",), "propose"),
     ("exact", ("group",), "sample"),
     ("exact", ("group",), "collect"),
@@ -107,7 +112,8 @@ def exchange_counts(run: Run) -> list[tuple[str, int, int]]:
     """
     counts = []
     for kind, senders, receiver in EXCHANGES:
-        sending = [marker for stage in senders for marker in finished(run, stage)]
+        markers = (marker for stage in senders for marker in finished(run, stage))
+        sending = [marker for marker in markers if kind in marker.stats["sent"]]
         receiving = finished(run, receiver)
         if sending and receiving:
             sent = sum(marker.stats["sent"][kind] for marker in sending)
@@ -164,7 +170,8 @@ def screen(run: Run, number: int) -> str:
 
 def elect(run: Run, number: int, received: Received) -> str:
     """Choose one version of each address; return the parcels of answers."""
-    return _run(run, "elect", number, partial(elect_partition, run, received)).path("versions")
+    compute = partial(elect_partition, run, received)
+    return _run(run, "elect", number, compute, received=received).path("versions")
 
 
 def identify(run: Run, number: int, received: Received) -> str:
@@ -176,14 +183,14 @@ def identify(run: Run, number: int, received: Received) -> str:
         _path(run, "screen", number, "screened"),
         received,
     )
-    return _run(run, "identify", number, compute).path("identities")
+    return _run(run, "identify", number, compute, received=received).path("identities")
 
 
 def introduce(run: Run, number: int, received: Received) -> str:
     """Name the versions that stay; return the parcels for their copies."""
     annotations = _path(run, "annotate", number, "annotations")
     compute = partial(introduce_split, run.plan.splits[number], annotations, received)
-    return _run(run, "introduce", number, compute).path("same_address")
+    return _run(run, "introduce", number, compute, received=received).path("same_address")
 
 
 def group(run: Run, number: int, received: Received) -> str:
