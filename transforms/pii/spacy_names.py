@@ -1,22 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Names and places in English: spaCy's recogniser, the list of names, and what neither may say.
 
-The text is made quiet first (addresses, handles), only sentences that can hold a name are read, and
-what a model trained on news takes for a person in manuals and chat is thrown out again.
+The text is made quiet first (addresses, handles); what a model trained on news makes of manuals and
+chat is then judged beside the list of names (`name_judge`).
 """
 
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import re2
 
-from .entity_parser import EntityParser
+from .entity_parser import EntityParser, Reading
 from .givennames import given_names, holds_name
+from .name_judge import WEIGHTS, NameJudge, plausible, trim
 from .places import COUNTRY
 
 
@@ -27,61 +30,74 @@ def _regex(pattern: str) -> Any:
 
 
 class SpacyRecogniser:
-    """A spaCy pipeline reduced to its entity recogniser (twice the speed of the full one).
+    """A spaCy pipeline reduced to its entity recogniser, and what decides on its persons.
 
     Args:
         package: Import name of the pipeline package.
     """
 
     _EXCLUDE = ("tok2vec", "tagger", "parser", "attribute_ruler", "lemmatizer", "senter")
-    # Labels of OntoNotes 5; organisations are not personal data and are left out.
-    _LABELS: Mapping[str, str] = {
-        "PERSON": "PERSON",
-        "PER": "PERSON",
-        "GPE": "LOCATION",
-        "LOC": "LOCATION",
-        "FAC": "LOCATION",
-    }
 
     def __init__(self, package: str) -> None:
         self.name = f"spacy:{package}"
         with warnings.catch_warnings():
             # W095: trained with a patch release other than the installed one.
             warnings.simplefilter("ignore")
-            nlp = importlib.import_module(package).load(exclude=list(self._EXCLUDE))
-        self._entities = _entity_finder(nlp)
+            self.nlp = importlib.import_module(package).load(exclude=list(self._EXCLUDE))
+        self._read = _reader(self.nlp)
+        self._judge = _judge(package, self.nlp)
+
+    def read(self, pieces: Sequence[str]) -> list[Reading]:
+        """Return what the recogniser alone says of each piece."""
+        # Written in small letters throughout, names are invisible to a model trained on news.
+        return self._read(
+            [_titled(quiet(piece)) if piece.islower() else quiet(piece) for piece in pieces]
+        )
 
     def find(self, pieces: Sequence[str]) -> list[list[tuple[int, int, str]]]:
-        """Return entities of each piece."""
-        out: list[list[tuple[int, int, str]]] = []
-        parts: list[tuple[int, int, str]] = []
-        for number, piece in enumerate(pieces):
-            read = _quiet(piece)
-            # Written in small letters throughout, names are invisible to a model trained on news.
-            if piece.islower():
-                read = _titled(read)
+        """Return persons and places of each piece."""
+        out = []
+        for piece, reading in zip(pieces, self.read(pieces), strict=True):
+            text = quiet(piece)
+            if self._judge is None or not len(reading.leads):
+                persons = _by_rule(text, reading)
+            else:
+                persons = [(item.start, item.end) for item in self._judge.persons(text, reading)]
             found = [(*match.span(), "LOCATION") for match in COUNTRY.finditer(piece)]
-            found += [(start, end, "PERSON") for start, end in given_names(piece)]
-            out.append(found)
-            parts += [(number, start, read[start:end]) for start, end in _worth_reading(read)]
-        small: dict[int, frozenset[str]] = {}
-        entities = self._entities([part for _, _, part in parts])
-        for (number, offset, part), reported in zip(parts, entities, strict=True):
-            for first, last, kind in reported:
-                label = self._LABELS.get(kind)
-                if label is None:
-                    continue
-                start, end = _trim(part, first, last)
-                written = pieces[number][offset + start : offset + end]
-                if start < end and _plausible(written, label):
-                    if label == "PERSON":
-                        if number not in small:
-                            small[number] = frozenset(_SMALL.findall(pieces[number]))
-                        if _ordinary(written, small[number]):
-                            continue
-                        start = _with_title(part, start)
-                    out[number].append((offset + start, offset + end, label))
-        return [_merged(found) for found in out]
+            found += [(_with_title(text, start), end, "PERSON") for start, end in persons]
+            for first, last, label in reading.entities:
+                start, end = trim(text, first, last)
+                if label in _PLACES and end - start > 1:
+                    found.append((start, end, "LOCATION"))
+            out.append(_merged(found))
+        return out
+
+
+# Labels of OntoNotes 5; organisations are not personal data and are left out.
+_PERSONS = frozenset(["PERSON", "PER"])
+_PLACES = frozenset(["GPE", "LOC", "FAC"])
+
+
+def _by_rule(text: str, reading: Reading) -> list[tuple[int, int]]:
+    """Return the names of a text where no judge was trained for the pipeline."""
+    small = frozenset(_SMALL.findall(text))
+    out = list(given_names(text))
+    for first, last, label in reading.entities:
+        start, end = trim(text, first, last)
+        written = text[start:end]
+        if label in _PERSONS and plausible(written) and not _ordinary(written, small):
+            out.append((start, end))
+    return out
+
+
+def _judge(package: str, nlp: Any) -> NameJudge | None:
+    """Return the judge trained for a pipeline, if there is one."""
+    if json.loads(WEIGHTS.read_text(encoding="utf-8"))["pipeline"] != package:
+        return None
+    try:
+        return NameJudge(nlp)
+    except ValueError:
+        return None
 
 
 _PROBE = (
@@ -90,20 +106,22 @@ _PROBE = (
 )
 
 
-def _entity_finder(nlp: Any) -> Callable[[Sequence[str]], list[list[tuple[int, int, str]]]]:
-    """Return what finds the entities of texts: compiled where that gives spaCy's own answers."""
+def _reader(nlp: Any) -> Callable[[Sequence[str]], list[Reading]]:
+    """Return what reads texts: compiled where that gives spaCy's own answers."""
 
-    def own(texts: Sequence[str]) -> list[list[tuple[int, int, str]]]:
+    def own(texts: Sequence[str]) -> list[Reading]:
+        nothing = np.empty(0, np.int64), np.empty(0, np.float32)
         return [
-            [(entity.start_char, entity.end_char, entity.label_) for entity in doc.ents]
+            Reading([(e.start_char, e.end_char, e.label_) for e in doc.ents], *nothing)
             for doc in nlp.pipe(texts, batch_size=64)
         ]
 
     try:
-        quick = EntityParser(nlp).find
+        quick = EntityParser(nlp).read
     except ValueError:
         return own
-    return quick if quick(_PROBE) == own(_PROBE) else own
+    same = [read.entities for read in quick(_PROBE)] == [read.entities for read in own(_PROBE)]
+    return quick if same else own
 
 
 # Letters only: one way to match each, so linear.
@@ -124,7 +142,7 @@ def _ordinary(value: str, small: frozenset[str]) -> bool:
 _NOISE = _regex(r"https?://\S+|\bRT(?: @ ?\w+)?\b|\B@\w+|^@ \w+")
 
 
-def _quiet(text: str) -> str:
+def quiet(text: str) -> str:
     """Blank what is noise to the model; offsets stay as they are."""
     if "@" not in text and "://" not in text and "RT" not in text:
         return text
@@ -148,49 +166,6 @@ def _merged(found: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
     return out + joined
 
 
-_SENTENCE_END = _regex(r"[.!?][\"')\]]*\s+|\n+")
-# Words that begin sentences, and are no names (the most frequent openers of English prose).
-_OPENERS = (
-    "The|This|That|These|Those|There|Then|They|Their|It|Its|He|She|We|You|"
-    "Your|My|Our|His|Her|An?|And|But|Or|So|If|In|On|"
-    "At|As|Of|To|For|From|By|With|Without|When|While|Where|What|Which|Who|"
-    "Why|How|Not|No|Yes|Now|Here|Also|All|Any|Some|"
-    "Most|Many|Much|More|Each|Every|Both|Such|One|Two|Three|Other|Another|"
-    "After|Before|Since|Until|Because|Although|Though|"
-    "However|Therefore|Thus|Is|Are|Was|Were|Be|Been|Do|Does|Did|Don|Can|"
-    "Could|Will|Would|Should|May|Might|Must|Have|Has|Had|"
-    "Let|Please|Just|Only|Even|Still|Yet|Maybe|Perhaps|Well|Oh|Note|See|"
-    "Use|Get|Go|Make|Set|Add|Click|Select|Choose|Press|"
-    "Open|Enter|Type|Return|Returns|Read|Write|Try|First|Second|Next|Last|"
-    "New|Once|Than|Like|Too|Very|Unless|During|"
-    "Instead|Otherwise|Specify|Specifies|Check|Show|Start|Stop|Run|Create|"
-    "Remove|Change|Given|Default|True|False|None"
-)
-# A capitalised word that is not the first, or a first one that is not a common opener.
-_CANDIDATE = _regex(r"\S\s+[\"'(\[]*\p{Lu}\p{L}|\p{Lu}[\p{L}'’.-]*\p{L}[/-]\p{Lu}|^\W*\p{Lu}\p{L}")
-_OPENER = _regex(rf"^\W*(?:{_OPENERS})\b[^\p{{Lu}}]*(?:\bI\b[^\p{{Lu}}]*)*$")
-
-
-def _worth_reading(text: str) -> list[tuple[int, int]]:
-    """Return the runs of sentences in which a name can be: half of ordinary prose has none.
-
-    Names are capitalised words; the model sees the sentences around a name only where they are
-    read too, which changes few results (measured: `pii_accuracy.py --part english`).
-    """
-    out: list[tuple[int, int]] = []
-    start = 0
-    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
-    for end in (*ends, len(text)):
-        sentence = text[start:end]
-        if _CANDIDATE.search(sentence) and not _OPENER.search(sentence):
-            if out and out[-1][1] == start:
-                out[-1] = (out[-1][0], end)
-            else:
-                out.append((start, end))
-        start = end
-    return out
-
-
 def _titled(text: str) -> str:
     """Capitalise every word; lengths stay as they are, so offsets do."""
     upper = text.title()
@@ -204,32 +179,3 @@ def _with_title(text: str, start: int) -> int:
     """Return where the name begins with its form of address."""
     match = _TITLES.search(text[max(0, start - 8) : start])
     return start if match is None else start - (min(8, start) - match.start())
-
-
-def _trim(text: str, start: int, end: int) -> tuple[int, int]:
-    """Cut blanks, quotes, a possessive and whatever follows a line break off an entity."""
-    value = text[start:end]
-    end = start + len(value.split("\n")[0]) if value.strip("\n") == value else end
-    while start < end and not (text[start].isalnum()):
-        start += 1
-    while start < end and not (text[end - 1].isalnum() or text[end - 1] == "."):
-        end -= 1
-    if text[start:end].endswith(("'s", "\u2019s")):
-        end -= 2
-    return start, end
-
-
-def _plausible(value: str, label: str) -> bool:
-    """Whether an entity can be a name, as it is written.
-
-    It has a letter; a person's has no digit, @ or slash, and a capital unless a word of it is on
-    the list of names (of the persons that the model sees in a manual, 36 % are commands such as
-    `dpkg`, all of them in small letters).
-    """
-    if len(value) < 2 or not any(char.isalpha() for char in value):
-        return False
-    if label != "PERSON":
-        return True
-    if any(char.isdigit() or char in "@/\\_<>{}=#" for char in value):
-        return False
-    return not value.islower() or holds_name(value)
