@@ -56,6 +56,8 @@ def _declare(
         "licence": licence,
         "legal_basis": basis,
         "origin": "worldwide",
+        "reviewer": "none: a benchmark",
+        "trust_tier": "community",
         "collected": {"start": start} | ({"end": end} if end else {}),
     }
 

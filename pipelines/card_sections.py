@@ -122,6 +122,8 @@ SECTIONS: tuple[Section, ...] = (
                     "generator: Generator; licence_default: Licence by default; "
                     "legal_basis: Copyright basis; personal_data_basis: Personal data basis; "
                     "origin: Origin; collected_from: Collected from; collected_to: Collected to; "
+                    "reviewer: Reviewed by; trust_tier: Trust; illegal_n: Examined before use; "
+                    "illegal_k: Illegal among them; blacklisted: Blacklisted; "
                     "observability: Rights signals visible"
                 ),
                 limit=40,

@@ -42,7 +42,7 @@ from ..transforms.protect import publishable_name
 from ..transforms.rules import RuleFacts
 from ..transforms.run_state import Run
 from ..transforms.stage_units import exchange_counts
-from ..transforms.storage import canonical_json, write_json
+from ..transforms.storage import canonical_json, digest_of, write_json
 from ..transforms.stores import Held, join, store_at
 from ..transforms.tokens import TOKENIZER
 from ..transforms.units import Marker
@@ -187,10 +187,6 @@ def _added(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     return total
 
 
-def _digest(parts: Iterable[str]) -> bytes:
-    return hashlib.sha256("\n".join(parts).encode()).digest()
-
-
 def _run_row(
     run: Run, files: ReleaseFiles, totals: Mapping[str, Any], rules: Sequence[RuleFacts]
 ) -> dict[str, Any]:
@@ -202,7 +198,7 @@ def _run_row(
         "schema_version": tables.SCHEMA_VERSION,
         "config_sha256": hashlib.sha256(canonical_job(run.job)).digest(),
         "policy_sha256": bytes.fromhex(policy_digest(rules)),
-        "inputs_sha256": _digest(item["sha256"] for item in plan.inputs),
+        "inputs_sha256": digest_of(item["sha256"] for item in plan.inputs),
         "key_id": bytes.fromhex(plan.key_id),
         "tokenizer": TOKENIZER,
         "dedup_bands": plan.bands,
@@ -218,7 +214,7 @@ def _run_row(
         "tokens_out": tokens["out"],
         "bytes_in": totals["bytes_in"],
         "bytes_out": totals["bytes_out"],
-        "outputs_sha256": _digest(
+        "outputs_sha256": digest_of(
             item["sha256"] for item in files.listed if item["table"] == tables.CORPUS.name
         ),
     }
@@ -267,6 +263,7 @@ def _passed_rows(run: Run, annotated: Sequence[Marker]) -> list[dict[str, Any]]:
 
 def _source_row(run: Run, name: str) -> dict[str, Any]:
     source = run.plan.source(name)
+    sample = source.illegal_sample
     record = source.model_dump(mode="python")
     digests = [item["sha256"] for item in run.plan.inputs if item["source_id"] == name]
     return record | {
@@ -275,9 +272,13 @@ def _source_row(run: Run, name: str) -> dict[str, Any]:
         "licence_default": source.licence,
         "legal_basis": source.legal_basis.value,
         "personal_data_basis": source.personal_data_basis.value,
+        "trust_tier": source.trust_tier.value if source.trust_tier else None,
+        "illegal_n": sample.examined if sample else None,
+        "illegal_k": sample.illegal if sample else None,
+        "blacklisted": sample is not None and sample.condemns,
         "collected_from": source.collected.start,
         "collected_to": source.collected.end,
-        "digest": _digest(digests),
+        "digest": digest_of(digests),
     }
 
 

@@ -207,6 +207,13 @@ NAMED_QUERIES: tuple[NamedQuery, ...] = (
         "legal",
         number="Q31",
     ),
+    NamedQuery(
+        "illegal-sources",
+        "Which sources have too much illegal content, by their samples? (none may be in use)",
+        "compliance",
+        number="Q19",
+        gate="too_much AND NOT blacklisted",
+    ),
     NamedQuery("rights", "How much do we not know about rights?", "compliance", number="Q17"),
     NamedQuery("protocols", "What did each protocol say, and how often did it decide?", "legal"),
     NamedQuery(

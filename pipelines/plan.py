@@ -32,6 +32,7 @@ from ..transforms.reading import (
 from ..transforms.rights import check_allowed, load_list, normalise_licences
 from ..transforms.rights.snapshots import describe_snapshot
 from ..transforms.run_state import Plan
+from ..transforms.storage import digest_of
 from ..transforms.stores import Location, location_of, resolve, store_at
 from ..transforms.units import fingerprint
 
@@ -204,7 +205,20 @@ def _inspect(loaded: LoadedJob, job: Job) -> list[tuple[str, str, str, FileFacts
             own.append((shown, facts))
             found.append((source.name, shown, path, facts))
         check_same_types(own)
+        _check_digest(source, [facts.sha256 for _, facts in sorted(own)])
     return sorted(found, key=lambda item: item[:2])
+
+
+def _check_digest(source: Source, files: list[str]) -> None:
+    """Refuse a source that is not the one that was declared."""
+    if source.digest is None or files == [source.digest]:
+        return
+    found = digest_of(files).hex()
+    if found != source.digest:
+        raise InputError(
+            f"source {source.name}: digest: expected {source.digest}, its {len(files)} files have "
+            f"{found}; use the files that were reviewed, or review these"
+        )
 
 
 def _expand(loaded: LoadedJob, source: Source) -> list[str]:

@@ -18,6 +18,7 @@ from .job_governance import Approval, Gates, Request
 from .job_model import JobModel, Name, Share
 from .personal_data import PersonalData, check_personal_data
 from .rights import AsOf, Protocol, Snapshot, UaPolicy
+from .source_register import IllegalSample, TrustTier, sample_problems
 
 LanguageCode = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 
@@ -133,6 +134,22 @@ class Source(JobModel):
     consent_doc: str | None = Field(None, description="Consent text shown. User data.")
     generator: str | None = Field(None, description="Generating model, version. Synthetic data.")
     reviewer: str | None = Field(None, description="Who reviewed the source before use.")
+    trust_tier: TrustTier | None = Field(
+        None, description="How far its publisher is trusted. Public and third-party data, crawls."
+    )
+    digest: str | None = Field(
+        None,
+        pattern="^[0-9a-f]{64}$",
+        description="SHA-256 it must have: of its one file, or as `sources.digest` of a release.",
+    )
+    illegal_sample: IllegalSample | None = Field(
+        None, description="What a review of a sample found; above 5 % it must not be used."
+    )
+    on_blacklisted: str = Field(
+        "refuse",
+        pattern="^(refuse|remove)$",
+        description="Above 5 %: refuse the job, or record the source and remove all of it.",
+    )
     rank: int = Field(
         100, ge=0, le=65535, description="Priority among duplicates: the lower one is kept."
     )
@@ -387,17 +404,19 @@ class Job(JobModel):
 
 
 MANDATORY_BY_KIND: dict[SourceKind, tuple[str, ...]] = {
-    SourceKind.PUBLIC_DATASET: ("uri", "version", "publisher"),
-    SourceKind.LICENSED: ("contract_ref",),
-    SourceKind.PRIVATE_THIRD_PARTY: ("contract_ref",),
-    SourceKind.CRAWL: ("crawler",),
-    SourceKind.USER: ("consent_doc",),
-    SourceKind.SYNTHETIC: ("generator",),
-    SourceKind.OTHER: (),
+    SourceKind.PUBLIC_DATASET: ("uri", "version", "publisher", "reviewer", "trust_tier"),
+    SourceKind.LICENSED: ("contract_ref", "publisher", "reviewer"),
+    SourceKind.PRIVATE_THIRD_PARTY: ("contract_ref", "publisher", "reviewer", "trust_tier"),
+    SourceKind.CRAWL: ("crawler", "reviewer", "trust_tier"),
+    SourceKind.USER: ("consent_doc", "reviewer"),
+    SourceKind.SYNTHETIC: ("generator", "reviewer"),
+    SourceKind.OTHER: ("reviewer",),
 }
 """What each kind of source must declare besides the fields without a default.
 
-Source: EU AI Act Art. 53(1)(d) template, sections 2.1 to 2.6; GB/T 45652 draft, 6.1.
+Source: EU AI Act Art. 53(1)(d) template, sections 2.1 to 2.6; GB/T 45652 draft, 6.1 (record of the
+source: organisation with contract or licence, service with authorisation, generator with version);
+TC260-003 (a source is reviewed before it is used). The digest of a source is measured, not declared.
 """
 
 
@@ -425,6 +444,9 @@ def check_job(job: Job) -> list[str]:
             )
         if source.legal_basis is LegalBasis.CONTRACT and source.contract_ref is None:
             problems.append(f"{place}.contract_ref: legal basis `contract` needs its reference")
+        if source.legal_basis is LegalBasis.CONSENT and source.consent_doc is None:
+            problems.append(f"{place}.consent_doc: legal basis `consent` needs its text")
+        problems += sample_problems(place, source.illegal_sample, source.on_blacklisted)
     problems += _repeated("sources", [source.name for source in job.sources])
     problems += _repeated("lists", [item.name for item in job.lists])
     known = {item.name for item in job.lists}

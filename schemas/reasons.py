@@ -23,6 +23,7 @@ class Reason(StrEnum):
 
     # removed: a rule decided
     EMPTY = "empty"
+    SOURCE_BLACKLISTED = "source_blacklisted"
     OPTOUT_DOMAIN = "optout_domain"
     OPTOUT_URL = "optout_url"
     TAKEDOWN = "takedown"

@@ -50,6 +50,7 @@ ANNOTATIONS = pa.schema(
         required("tokens", pa.uint32()),
         required("bytes", pa.uint32()),
         required("empty", pa.bool_()),
+        required("source_blacklisted", pa.bool_()),
         required("pii_sensitive", pa.uint32()),
         required("pii_minor", pa.bool_()),
         pa.field("pii_kinds", pa.string()),

@@ -102,6 +102,7 @@ def write_corpus(folder: Path, *, near_enabled: bool = True, ner: str = "off") -
     key.chmod(0o600)
     declared = {
         "kind": "other",
+        "reviewer": "somebody",
         "licence": "CC0-1.0",
         "legal_basis": "licence",
         "origin": "worldwide",

@@ -43,6 +43,7 @@ def lay_out(cache: Path, sources: dict[str, list[str]]) -> Path:
             {
                 "name": name,
                 "kind": "other",
+                "reviewer": "somebody",
                 "paths": [f"{name}/part-*.parquet"],
                 "format": "parquet",
                 "fields": {"text": "text", "id": "id"},

@@ -45,6 +45,8 @@ def write_crawl(folder: Path) -> Path:
     declared = {
         "kind": "crawl",
         "crawler": "ExampleBot/1.0",
+        "reviewer": "somebody",
+        "trust_tier": "unverified",
         "licence": "unknown",
         "legal_basis": "tdm_art4",
         "origin": "worldwide",

@@ -196,6 +196,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = {
         "name": "post",
         "kind": "other",
+        "reviewer": "somebody",
         "paths": ["post/part-*.parquet"],
         "format": "parquet",
         "fields": {"text": "text", "id": "id"},

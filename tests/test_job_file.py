@@ -30,6 +30,8 @@ sources:
     origin: worldwide
     collected: {start: 2026-01-01, end: 2026-03-31}
     crawler: ours/1.0
+    reviewer: somebody
+    trust_tier: unverified
 """
 
 

@@ -41,6 +41,7 @@ def run_with(copies: str = "remove", threshold: float = 0.8) -> Any:
                 {
                     "name": "s",
                     "kind": "other",
+                    "reviewer": "somebody",
                     "paths": ["x"],
                     "licence": "unknown",
                     "legal_basis": "unknown",

@@ -94,7 +94,7 @@ def near(*rows: dict[str, Any]) -> pa.Table:
 
 def job(**settings: Any) -> Job:
     source = {
-        "name": "s", "kind": "other", "paths": ["x"], "licence": "unknown", "origin": "worldwide",
+        "name": "s", "kind": "other", "reviewer": "somebody", "paths": ["x"], "licence": "unknown", "origin": "worldwide",
         "legal_basis": "unknown", "collected": {"start": "2024-01-01", "end": "2024-01-01"},
     }  # fmt: skip
     return Job.model_validate({"name": "j", "key_file": "k", "sources": [source], **settings})

@@ -68,7 +68,7 @@ def released(folder: Path, **personal: Any) -> Path:
     (folder / "key").write_bytes(bytes(range(32)))
     (folder / "key").chmod(0o600)
     source = {
-        "name": "s", "kind": "other", "paths": ["a.jsonl"], "fields": {"id": "id"},
+        "name": "s", "kind": "other", "reviewer": "somebody", "paths": ["a.jsonl"], "fields": {"id": "id"},
         "licence": "unknown", "legal_basis": "unknown", "origin": "worldwide",
         "collected": {"start": "2024-01-01", "end": "2024-01-01"},
     }  # fmt: skip

@@ -31,6 +31,7 @@ from muniment.transforms.rules import Hits, Rule
 SOURCE = {
     "name": "s",
     "kind": "other",
+    "reviewer": "somebody",
     "paths": ["x"],
     "licence": "unknown",
     "legal_basis": "unknown",

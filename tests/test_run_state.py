@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 
 def plan_of(folder: Path, work: str = "work", **settings: Any) -> Plan:
     source = {
-        "name": "s", "kind": "other", "paths": ["a.jsonl"], "licence": "unknown",
+        "name": "s", "kind": "other", "reviewer": "somebody", "paths": ["a.jsonl"], "licence": "unknown",
         "legal_basis": "unknown", "origin": "worldwide",
         "collected": {"start": "2024-01-01", "end": "2024-01-01"},
     }  # fmt: skip

@@ -55,7 +55,7 @@ def write_job(folder: Path, **settings: Any) -> Path:
         "key_file": "key",
         "sources": [
             {
-                "name": "s", "kind": "other", "paths": ["*.jsonl"], "fields": {"id": "id"},
+                "name": "s", "kind": "other", "reviewer": "somebody", "paths": ["*.jsonl"], "fields": {"id": "id"},
                 "licence": "unknown", "legal_basis": "unknown", "origin": "worldwide",
                 "collected": {"start": "2024-01-01", "end": "2024-01-01"},
             }

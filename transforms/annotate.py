@@ -191,6 +191,9 @@ def _identity(run: Run, source: Source, clean: pa.RecordBatch) -> Columns:
         "no_url": absent,
         "published": parse_dates(clean["date"]),
         "bytes": pc.binary_length(clean["text"]),
+        "source_blacklisted": np.full(
+            n, source.illegal_sample is not None and source.illegal_sample.condemns
+        ),
         "empty": pc.equal(pc.binary_length(canonical), 0),
         "_canonical": canonical,
         "_address": address,

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from ..schemas.job import AddressCopies, Job, ListKind
 from ..schemas.reasons import REASON_CODES, Reason, RightsState
+from ..schemas.source_register import MAX_ILLEGAL_SHARE
 from .pii_rules import late_pii_rules, pii_rules
 from .rules import Hits, Rule, RuleFacts, column, holds
 from .units import fingerprint
@@ -170,6 +171,15 @@ _LIST_REASON = {
 
 # What the manifest says of each rule; the job's own settings are added when it is put in force.
 
+_SOURCE_BLACKLISTED = RuleFacts(
+    "source_blacklisted",
+    "rights",
+    "source_blacklisted",
+    "Removes all documents of a source whose sample had too much illegal content.",
+    "TC260-003; GB/T 45654-2025: above 5 % a source must not be used",
+    Reason.SOURCE_BLACKLISTED,
+    parameters={"max_illegal_share": MAX_ILLEGAL_SHARE},
+)
 _NO_SOURCE = RuleFacts(
     "no_source",
     "rights",
@@ -307,6 +317,9 @@ def rules_of(job: Job, toxicity_thresholds: dict[str, float]) -> tuple[Rule, ...
         rights.lists, key=lambda name: kinds[name] is not ListKind.CONTENT_HASH
     )
     rules: list[Rule] = [IsEmpty()]
+    samples = (source.illegal_sample for source in job.sources)
+    if any(sample is not None and sample.condemns for sample in samples):
+        rules.append(HasFlag(_SOURCE_BLACKLISTED))
     rules += [OnList(_list_facts(name, kinds[name])) for name in takedowns_first]
     if rights.lists and rights.require_source:
         rules.append(HasFlag(_NO_SOURCE))

@@ -50,6 +50,11 @@ class FileFacts:
         return asdict(self)
 
 
+def digest_of(digests: Iterable[str]) -> bytes:
+    """Return the SHA-256 over some hexadecimal digests, one a line, in the order given."""
+    return hashlib.sha256("\n".join(digests).encode()).digest()
+
+
 def facts_of(path: Location, sink: Sink, rows: int | None) -> FileFacts:
     """Return the facts of a file from what was written to it."""
     return FileFacts(location_of(path), sink.bytes, rows, sink.sha256)
