@@ -209,7 +209,7 @@ NAMED_QUERIES: tuple[NamedQuery, ...] = (
     ),
     NamedQuery(
         "illegal-sources",
-        "Which sources have too much illegal content, by their samples? (none may be in use)",
+        "Which sources have too much illegal content, by their samples?",
         "compliance",
         number="Q19",
         gate="too_much AND NOT blacklisted",

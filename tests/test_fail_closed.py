@@ -52,7 +52,7 @@ def write_job(folder: Path, texts: dict[str, list[str]]) -> Path:
     content = yaml.safe_load(job.read_text())
     declared = {
         key: content["sources"][0][key]
-        for key in ("kind", "licence", "legal_basis", "origin", "collected")
+        for key in ("kind", "licence", "legal_basis", "origin", "collected", "reviewer")
     }
     for name in FILES:
         others = [prose(hash_of(name) + n) for n in range(6)]  # so that no guard sees a landslide

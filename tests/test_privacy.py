@@ -172,7 +172,7 @@ def plant(folder: Path) -> Planted:
     fields = {name: name for name in ("text", "id", "url", "title", "author", "date", "licence")}
     declared = {
         key: content["sources"][0][key]
-        for key in ("kind", "licence", "legal_basis", "origin", "collected")
+        for key in ("kind", "licence", "legal_basis", "origin", "collected", "reviewer")
     }
     content["on_bad_file"] = "quarantine"
     content["sources"] = [
