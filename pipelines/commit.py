@@ -26,7 +26,7 @@ import numpy as np
 import pyarrow as pa
 
 from .. import __version__
-from ..schemas import tables
+from ..schemas import tables, tables_sources
 from ..schemas.errors import BooksError, IntegrityError, ReleaseError
 from ..schemas.fields import TableSpec
 from ..schemas.job_file import canonical_job
@@ -152,9 +152,11 @@ def _write_small_tables(
 ) -> None:
     plan, job = run.plan, run.job
     files.write(tables.RUNS, _run_row(run, files, totals, rules), 1)
-    _write_rows(files, tables.INPUTS, _input_rows(run, annotated))
-    _write_rows(files, tables.PASSED_RECORDS, _passed_rows(run, annotated))
-    _write_rows(files, tables.SOURCES, [_source_row(run, source.name) for source in job.sources])
+    _write_rows(files, tables_sources.INPUTS, _input_rows(run, annotated))
+    _write_rows(files, tables_sources.PASSED_RECORDS, _passed_rows(run, annotated))
+    _write_rows(
+        files, tables_sources.SOURCES, [_source_row(run, source.name) for source in job.sources]
+    )
     approval = _approval(run)
     _write_rows(files, RULES, [_rule_row(rule) | approval for rule in rules])
     matched = _added(marker.stats["list_matches"] for marker in final)
