@@ -36,6 +36,7 @@ DECLARED: dict[str, Any] = {
     "collected": {"start": "2024-01-01", "end": "2024-12-31"},
     "reviewer": "somebody",
 }
+BLACKLISTED = "source_blacklisted"
 SAMPLE = {"examined": 400, "illegal": 3, "reviewer": "somebody", "sampled": "2026-01-02"}
 
 
@@ -100,20 +101,18 @@ def test_of_a_blacklisted_source_that_is_recorded_nothing_is_kept() -> None:
     }
     job = Job.model_validate(record)
     assert check_job(job) == []
-    rules = rules_of(job, {})
+    rules = [rule for rule in rules_of(job, {}) if rule.facts.signal in {"empty", BLACKLISTED}]
     signals = pa.table(
         {
             "empty": [False, False],
-            "source_blacklisted": [False, True],
-            "lang": ["en", "en"],
-            "lang_score": pa.array([1.0, 1.0], pa.float32()),
+            BLACKLISTED: [False, True],
         }
     )
     verdict = judge(rules, signals)
-    assert [REASON_WORDS[code] for code in verdict.reason] == [None, "source_blacklisted"]
+    assert [REASON_WORDS[code] for code in verdict.reason] == [None, BLACKLISTED]
     # A job without such a source has no such rule.
     without = Job.model_validate(record | {"sources": [clean]})
-    assert "source_blacklisted" not in {rule.facts.rule_id for rule in rules_of(without, {})}
+    assert BLACKLISTED not in {rule.facts.rule_id for rule in rules_of(without, {})}
 
 
 def test_a_source_with_another_digest_than_the_reviewed_one_is_refused(tmp_path: Path) -> None:
