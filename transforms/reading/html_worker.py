@@ -18,6 +18,7 @@ import resource
 import signal
 import struct
 import sys
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from resiliparse.extract.html2text import extract_plain_text
@@ -57,20 +58,27 @@ def decode(data: bytes, declared: str, *, is_html: bool) -> str | None:
     with damaged bytes replaced (WHATWG Encoding: U+FFFD). A charset that does not fit is no reason
     to lose a page: many servers declare UTF-8 for everything.
     """
-    mark = next(((bom, name) for bom, name in _BOMS if data.startswith(bom)), None)
-    if mark is not None:
-        data, names = data[len(mark[0]) :], [mark[1]]
-    else:
-        known = map_encoding_to_html5(declared, False) if declared else None
-        found = (known, detect_encoding(data, from_html_meta=is_html), detect_encoding(data))
-        names = [name for name in found if name]
-    for name in names:
+    first = ""
+    for name in _charsets(data, declared, is_html=is_html):
         try:
-            return data.decode(name)
+            return data.decode(name).removeprefix("\ufeff")
         except UnicodeDecodeError:
-            continue
-    text = data.decode(names[0], "replace")
+            first = first or name
+    text = data.decode(first or "utf-8", "replace")
     return None if text.count("\ufffd") > _MOST_REPLACED * len(text) else text
+
+
+def _charsets(data: bytes, declared: str, *, is_html: bool) -> Iterator[str]:
+    """Yield the charsets to try; detection costs as much as parsing and comes last."""
+    for mark, name in _BOMS:
+        if data.startswith(mark):
+            yield name
+            return
+    known = map_encoding_to_html5(declared, False) if declared else None
+    if known:
+        yield known
+    yield detect_encoding(data, from_html_meta=is_html) or "utf-8"
+    yield detect_encoding(data) or "utf-8"
 
 
 def extract(data: bytes, charset: str, mode: int) -> tuple[int, str, str, list[list[str]]]:
