@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 import resource
 import signal
 import struct
@@ -43,6 +44,8 @@ MEMORY = 3 << 30
 _MOST_REPLACED = 0.1
 """Share of characters that cannot be decoded from which a page is no text in any charset tried.
 Own choice: pages with single damaged bytes have below 0.001, text in a wrong charset above 0.3."""
+
+_LICENCE = re.compile(r"license", re.IGNORECASE)
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -90,19 +93,22 @@ def extract(data: bytes, charset: str, mode: int) -> tuple[int, str, str, list[l
         return DONE, decoded, "", []
     tree = HTMLTree.parse(decoded)
     text = extract_plain_text(tree, main_content=mode == MAIN, alt_texts=False)
-    return DONE, text, tree.title or "", _tags(tree)
+    return DONE, text, tree.title or "", _tags(tree, decoded)
 
 
-def _tags(tree: HTMLTree) -> list[list[str]]:
+def _tags(tree: HTMLTree, page: str) -> list[list[str]]:
     tags: list[list[str]] = []
     if tree.document is None:
         return tags
-    for element in tree.document.query_selector_all("meta, link[rel], a[rel]"):
+    for element in tree.document.get_elements_by_tag_name("meta"):
         attribute = element.getattr
-        if element.tag == "meta":
-            name = attribute("name") or attribute("property") or attribute("http-equiv") or ""
-            tags.append([name, attribute("content") or ""])
-        elif "license" in (rel := attribute("rel") or "").lower().split():
+        name = attribute("name") or attribute("property") or attribute("http-equiv") or ""
+        tags.append([name, attribute("content") or ""])
+    # Looking at every link of a page costs as much as its text; few pages name a licence.
+    named = _LICENCE.search(page) is not None
+    for element in tree.document.query_selector_all("link[rel], a[rel]") if named else ():
+        attribute = element.getattr
+        if "license" in (rel := attribute("rel") or "").lower().split():
             value = f'<{_plain(attribute("href"))}>; rel="{_plain(rel)}"'
             if element.tag == "link" and attribute("type"):
                 value += f'; type="{_plain(attribute("type"))}"'
