@@ -29,6 +29,7 @@ from fastwarc.warc import ArchiveIterator
 from muniment.transforms.reading import ReadLimits, SplitReader, inspect_file, plan_splits
 from muniment.transforms.reading.gzip_members import MemberFrames
 from muniment.transforms.reading.warc_record import WebPage, judge_record
+from muniment.transforms.stores import store_at
 
 SAMPLE = (
     Path(os.environ.get("MUNIMENT_SHARED_DATA", "../shared/data")) / "warc" / "whirlwind.warc.gz"
@@ -63,17 +64,17 @@ def make_crawl(path: Path, pages: int) -> None:
 
 def frames(path: Path) -> Iterator[int]:
     """Yield the bytes of each record: decompression and framing only."""
-    with path.open("rb", buffering=0) as file:
+    with store_at(path).open(str(path)) as file:
         size = path.stat().st_size
-        for frame in MemberFrames(file.fileno(), 0, size, size, ReadLimits()):
+        for frame in MemberFrames(file, 0, size, size, ReadLimits()):
             yield len(frame.block)
 
 
 def pages(path: Path) -> Iterator[int]:
     """Yield the bytes of each page: HTTP and digests too."""
-    with path.open("rb", buffering=0) as file:
+    with store_at(path).open(str(path)) as file:
         size = path.stat().st_size
-        for frame in MemberFrames(file.fileno(), 0, size, size, ReadLimits()):
+        for frame in MemberFrames(file, 0, size, size, ReadLimits()):
             found = judge_record(frame, 64 << 20)
             yield len(found.body) if isinstance(found, WebPage) else 0
 

@@ -26,6 +26,7 @@ from ..schemas.job import MANDATORY_BY_KIND, Job
 from ..schemas.job_file import model_in
 from ..schemas.restricted import RESTRICTED_TABLES
 from ..schemas.tables import ALL_TABLES, SCHEMA_VERSION
+from ..schemas.tables_governance import BESIDE, REQUEST_MATCHES
 from .named_queries import NAMED_QUERIES
 
 _WIDTH = 99
