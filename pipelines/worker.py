@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from apache_beam.runners.worker import sdk_worker_main
 
 from ..transforms.annotate import warm
+from ..transforms.code_digest import code_digest
 from ..transforms.run_state import load_run
 
 _PDEATHSIG = 1  # prctl, from linux/prctl.h
@@ -35,6 +36,7 @@ def main() -> None:
     sys.excepthook = lambda kind, _error, _trace: _note(kind)
     threading.excepthook = lambda arguments: _note(arguments.exc_type)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # a pool outlives many workers: leave no zombies
+    code_digest()  # of what was just imported, whatever is installed later
     for line in sys.stdin.buffer:
         message = json.loads(line)
         if "plan" in message:

@@ -3,6 +3,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,14 @@ def test_a_plan_that_was_replaced_meanwhile_is_refused(folder: Path) -> None:
     with pytest.raises(StageError, match="changed while the job was running"):
         load_run(str(folder / PLAN_FILE), before.whole_fingerprint)
     assert load_run(str(folder / PLAN_FILE), after.whole_fingerprint).plan == after
+
+
+def test_a_worker_with_other_code_takes_no_part_and_says_so(folder: Path) -> None:
+    plan = replace(plan_of(folder), code_digest="0" * 64)
+    write_json(folder / PLAN_FILE, plan.as_dict())
+    with pytest.raises(StageError, match="other code than the launcher"):
+        load_run(str(folder / PLAN_FILE), plan.whole_fingerprint)
+    assert "other code than the launcher" in str(Run(plan).workspace.failure())
 
 
 def test_only_applied_lists_are_loaded_and_only_as_planned(folder: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from ..schemas.errors import KeyFileError, ListError, ModelError, StageError
 from ..schemas.job import AddressCopies, Job, ListKind, Source
 from ..schemas.rights import SnapshotKind
+from .code_digest import code_digest
 from .keys import Keyring, load_key
 from .language import LanguageModel
 from .models import ModelFile, bundled_model, verify_model
@@ -317,9 +318,19 @@ def load_run(plan_path: str, digest: str) -> Run:
     Args:
         plan_path: The plan on disk.
         digest: Fingerprint of the plan; tells successive plans at one path apart.
+
+    Raises:
+        StageError: The plan is another one by now, or was made by other code than this.
     """
     run = Run(Plan.from_dict(json.loads(store_at(plan_path).read(plan_path))))
     if run.whole_fingerprint != digest:
         message = f"plan {plan_path}: changed while the job was running"
         raise StageError(message)
+    if run.plan.code_digest != code_digest():
+        failure = StageError(
+            "a worker has other code than the launcher: install the same muniment and libraries "
+            "everywhere, and start the worker pools again"
+        )
+        run.workspace.note_failure("load", 0, failure)  # the engine would not say it so clearly
+        raise failure
     return run

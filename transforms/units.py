@@ -210,18 +210,18 @@ class Workspace:
         try:
             compute(outputs)
         except MunimentError as error:
-            self._note_failure(stage, number, error)
+            self.note_failure(stage, number, error)
             raise
         except MemoryError:
             failure = StageError(f"{stage} {number}: out of memory")
-            self._note_failure(stage, number, failure)
+            self.note_failure(stage, number, failure)
             raise failure from None
         except Exception as error:  # noqa: BLE001  (turned into a typed error without its message)
             frames = traceback.extract_tb(error.__traceback__)
             place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
             failure = StageError(f"{stage} {number}: {type(error).__name__} at {place}")
             trace = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
-            self._note_failure(stage, number, failure, trace)
+            self.note_failure(stage, number, failure, trace)
             raise failure from None
         outputs.timings["total"] = [time.perf_counter() - wall, time.process_time() - cpu, 0]
         marker = Marker(
@@ -252,9 +252,17 @@ class Workspace:
         folder = join(self.root, "failures")
         return [join(folder, name) for name in store_at(folder).names(folder) if name[0] != "."]
 
-    def _note_failure(
+    def note_failure(
         self, stage: str, number: int, error: MunimentError, trace: list[str] | None = None
     ) -> None:
+        """Leave word of what stopped a unit: the engine between turns exceptions into text.
+
+        Args:
+            stage: Stage name.
+            number: Split or partition.
+            error: What stopped it.
+            trace: Places it came from.
+        """
         note = {"class": type(error).__name__, "message": str(error), "trace": trace or []}
         write_json(join(self.folder("failures"), f"{stage}-{number:05d}.json"), note)
 
