@@ -74,6 +74,9 @@ taskmanager.bind-host: {host}
 taskmanager.numberOfTaskSlots: {slots}
 taskmanager.memory.process.size: {memory}
 taskmanager.memory.managed.fraction: 0.3
+taskmanager.memory.network.min: 160m
+taskmanager.memory.network.max: 160m
+taskmanager.network.sort-shuffle.min-buffers: 64
 taskmanager.load-balance.mode: SLOTS
 io.tmp.dirs: {folder}/tmp
 blob.storage.directory: {folder}/tmp
