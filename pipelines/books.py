@@ -316,8 +316,43 @@ _WITNESSED = (
         LEFT JOIN duplicates AS w ON w.doc_id = u.partner_id AND w.cluster_id = u.cluster_id
         LEFT JOIN documents AS k ON k.doc_id = w.doc_id
         WHERE d.reason IN ('dup_exact', 'dup_near', 'dup_contained')
+            AND u.partner_release IS NULL
             AND NOT coalesce(w.role = 'survivor' AND k.outcome = 'kept', false)
         ORDER BY d.doc_id
+        """,
+    ),
+    Check(
+        "former-witness",
+        _DUPLICATES,
+        "expected a former release that was compared with and keeps its documents",
+        """
+        SELECT doc_id FROM duplicates AS u
+        LEFT JOIN former_releases AS f ON f.release_id = u.partner_release
+        WHERE u.partner_release IS NOT NULL AND f.keep IS DISTINCT FROM 'old' ORDER BY doc_id
+        """,
+    ),
+    Check(
+        "superseded",
+        "manifest/superseded",
+        "expected a kept document as successor, and a former release that gives way to new ones",
+        """
+        SELECT s.doc_id FROM superseded AS s
+        LEFT JOIN documents AS d ON d.doc_id = s.successor_id
+        LEFT JOIN former_releases AS f ON f.release_id = s.release_id
+        WHERE d.outcome IS DISTINCT FROM 'kept' OR f.keep IS DISTINCT FROM 'new'
+        ORDER BY s.doc_id
+        """,
+    ),
+    Check(
+        "superseded-count",
+        "manifest/former_releases",
+        "expected as many superseded documents as there are rows",
+        """
+        SELECT release_id FROM former_releases
+        LEFT JOIN (
+            SELECT release_id, count(*) AS n FROM superseded GROUP BY release_id
+        ) USING (release_id)
+        WHERE superseded IS DISTINCT FROM coalesce(n, 0) ORDER BY release_id
         """,
     ),
     Check(

@@ -22,7 +22,6 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from .. import __version__
@@ -32,21 +31,22 @@ from ..schemas.fields import TableSpec
 from ..schemas.job_file import canonical_job
 from ..schemas.reasons import QUARANTINE_REASONS
 from ..schemas.restricted import RESTRICTED_TABLES
+from ..schemas.tables_duplicates import FORMER_RELEASES, SUPERSEDED
 from ..schemas.tables_governance import REQUESTS, RULES
 from ..schemas.tables_rights import LISTS, SNAPSHOTS
-from ..transforms.bands import s_curve
 from ..transforms.finalize import PRODUCT_TABLES
 from ..transforms.outcomes import rules_in_force
 from ..transforms.policy import policy_digest
 from ..transforms.protect import publishable_name
 from ..transforms.rules import RuleFacts
 from ..transforms.run_state import Run
-from ..transforms.stage_units import exchange_counts
 from ..transforms.storage import canonical_json, digest_of, write_json
 from ..transforms.stores import Held, join, store_at
 from ..transforms.tokens import TOKENIZER
 from ..transforms.units import Marker
+from .former_releases import former_rows, signature_parameters
 from .gates import check_gates, require_passed
+from .metrics import metric_rows
 from .release import BESIDE, FORMAT, current_id, manifest_bytes, open_release, release_ids
 from .release_files import PUBLIC, ReleaseFiles
 from .restricted import FOLDER
@@ -57,6 +57,7 @@ def commit_release(
     run: Run,
     annotated: Sequence[Marker],
     final: Sequence[Marker],
+    former: Sequence[Marker],
     output: str,
     report: Any,
     held: Held,
@@ -67,6 +68,7 @@ def commit_release(
         run: The run.
         annotated: Markers of the `annotate` stage by number.
         final: Markers of the splits as they are to be released, by number.
+        former: Markers of the parts of former releases, by number.
         output: Output folder.
         report: What goes into run.json: times and host facts.
         held: The lock of the output folder.
@@ -87,6 +89,7 @@ def commit_release(
     totals = _totals(annotated, final)
     rules = rules_in_force(run.rules, run.job)
     _write_small_tables(run, files, annotated, totals, rules, final)
+    _write_former(run, files, former)
     restricted = files.index_restricted(run)
     manifest = _with_parent(
         _manifest(run, files, totals, rules) | {"restricted": restricted}, output
@@ -164,7 +167,17 @@ def _write_small_tables(
     _write_rows(files, REQUESTS, _request_rows(run))
     for spec, facts in ((SNAPSHOTS, plan.snapshots), (tables.MODELS, plan.models)):
         _write_rows(files, spec, [i | {"sha256": bytes.fromhex(i["sha256"])} for i in facts])
-    _write_rows(files, tables.METRICS, _metrics(run))
+    _write_rows(files, tables.METRICS, metric_rows(run))
+
+
+def _write_former(run: Run, files: ReleaseFiles, former: Sequence[Marker]) -> None:
+    """Write which releases were compared with, and which of their documents are superseded."""
+    for marker in former:
+        path = f"manifest/superseded/part-{marker.number:05d}.parquet"
+        files.take(path, SUPERSEDED.name, marker.outputs["superseded"])
+    _write_rows(files, FORMER_RELEASES, former_rows(run.plan, former))
+    if not former:
+        _write_rows(files, SUPERSEDED, [])
 
 
 def _write_rows(files: ReleaseFiles, spec: TableSpec, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -337,28 +350,6 @@ def _list_row(run: Run, item: Mapping[str, Any], matched: Mapping[str, int]) -> 
     }
 
 
-def _metrics(run: Run) -> list[dict[str, Any]]:
-    """Return what was sent between stages, and the chance that a pair of copies is proposed."""
-    rows = [
-        {"name": f"rows_{side}", "slice": place, "value": float(count), "unit": "rows"}
-        for place, *counts in exchange_counts(run)
-        for side, count in zip(("sent", "received"), counts, strict=True)
-    ]
-    if not run.plan.bands:
-        return rows
-    points = np.round(np.arange(0.1, 1.01, 0.1), 1)
-    chances = s_curve(run.plan.bands, run.plan.rows, points)
-    return rows + [
-        {
-            "name": "dedup_proposed",
-            "slice": f"jaccard={point:.1f}",
-            "value": round(float(chance), 6),
-            "unit": "probability",
-        }
-        for point, chance in zip(points, chances, strict=True)
-    ]
-
-
 def _manifest(
     run: Run, files: ReleaseFiles, totals: Mapping[str, Any], rules: Sequence[RuleFacts]
 ) -> dict[str, Any]:
@@ -370,6 +361,7 @@ def _manifest(
         "job": json.loads(canonical_job(run.job)),
         "config_sha256": hashlib.sha256(canonical_job(run.job)).hexdigest(),
         "key_id": plan.key_id,
+        "signatures": signature_parameters(run.job) if run.job.output.signatures else None,
         "models": list(plan.models),
         "lists": list(plan.lists),
         "snapshots": list(plan.snapshots),

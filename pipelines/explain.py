@@ -266,6 +266,8 @@ def _duplicate_line(row: dict[str, Any]) -> str:
     line = f"{row['role']} in cluster {row['cluster_id']}, found by {row['method']}"
     if row["partner_id"]:
         line += f", compared with {row['partner_id']}"
+    if row["partner_release"]:
+        line += f" of release {row['partner_release']}"
     if row["jaccard"] is not None:
         line += f", Jaccard {_number(row['jaccard'])}"
     if row["method"] == "containment" and row["containment"] is not None:

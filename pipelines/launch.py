@@ -156,7 +156,7 @@ def beam_options(arguments: Sequence[str]) -> PipelineOptions:
 
 
 def largest_first(plan: Plan) -> list[int]:
-    """Return the split numbers by size, largest first.
+    """Return the split numbers by size, largest first, after those of former parts.
 
     The local runner deals elements out to its workers in turn and never again, so this is what
     balances them. It changes no byte of the release.
@@ -167,7 +167,8 @@ def largest_first(plan: Plan) -> list[int]:
         split = plan.splits[number]
         return split.file_bytes / parts[split.source, split.label]
 
-    return sorted((split.number for split in plan.splits), key=lambda n: (-size(n), n))
+    own = sorted((split.number for split in plan.splits), key=lambda n: (-size(n), n))
+    return [*(part.number for part in plan.former), *own]
 
 
 @contextmanager

@@ -34,6 +34,7 @@ from ..transforms.rights.snapshots import describe_snapshot
 from ..transforms.run_state import Plan
 from ..transforms.storage import digest_of
 from ..transforms.stores import Location, location_of, resolve, store_at
+from .former_releases import former_parts
 
 
 def make_plan(loaded: LoadedJob, work: Location) -> Plan:
@@ -87,6 +88,7 @@ def make_plan(loaded: LoadedJob, work: Location) -> Plan:
         bands=bands,
         rows=rows,
         snapshots=tuple(_snapshots(loaded, job)),
+        former=former_parts(loaded, job, keyring.key_id.hex(), len(splits)),
     )
 
 

@@ -43,7 +43,7 @@ class ProgressBar:
             for stage, share in _SHARES.items()
             if near or stage not in {"propose", "collect"}
         }
-        self._total = len(plan.splits) * sum(self._shares.values())
+        self._total = len(plan.numbers) * sum(self._shares.values())
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._poll, daemon=True)
         self._progress = Progress(

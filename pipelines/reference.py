@@ -53,6 +53,7 @@ _EXAMPLES: dict[str, Any] = {
     "sources[].illegal_sample.illegal": 3,
     "sources[].illegal_sample.reviewer": "data office",
     "sources[].illegal_sample.sampled": "2026-04-02",
+    "deduplication.against[].release": "releases/2025",
     "lists[].name": "optout-domains",
     "lists[].kind": "domain",
     "lists[].path": "lists/optout-domains.txt",
@@ -152,8 +153,9 @@ def render_job_yaml() -> str:
 def _restricted_words() -> list[str]:
     return textwrap.wrap(
         "Under `restricted/`, readable by their owner only, and never to be published: "
-        "pseudonymous personal data. `muniment query --with-restricted` shows them; a release "
-        "without the folder is whole. `personal_data.links` says what they hold.",
+        "pseudonymous personal data, signatures of documents. `muniment query --with-restricted` shows them; a release "
+        "without the folder is whole. `personal_data.links` and "
+        "`output.signatures` say what they hold.",
         _WIDTH,
     )
 

@@ -60,6 +60,7 @@ def describe_plan(
             | {"fingerprint": plan.annotate_fingerprint(split)}
             for split in plan.splits
         ],
+        "former_releases": sorted({part.release for part in plan.former}),
         "lists": list(plan.lists),
         "models": list(plan.models),
         "bands": {"bands": plan.bands, "rows": plan.rows},
@@ -122,7 +123,7 @@ def run_job(
         with _reported(run, output):
             with ProgressBar(plan, show=progress):
                 run_graph(plan, ref, beam_arguments, workers)
-            annotated, final = _final_markers(run)
+            annotated, final, former = _final_markers(run)
             check_guards(plan, final, finished(run, "verify"))
             stages = stage_report(run)
             elapsed = time.perf_counter() - start
@@ -136,7 +137,7 @@ def run_job(
                 "peak_rss_bytes": peak_rss(),
                 "stages": stages,
             }
-            release_id, totals = commit_release(run, annotated, final, output, report, held)
+            release_id, totals = commit_release(run, annotated, final, former, output, report, held)
         if not plan.job.engine.keep_work:
             store.remove_tree(work)
     return {
@@ -163,19 +164,20 @@ def _reported(run: Run, output: str) -> AbstractContextManager[None]:
     return reported(run, output)
 
 
-def _final_markers(run: Run) -> tuple[list[Marker], list[Marker]]:
-    """Return the markers of the annotations, and of the splits as they are to be released.
+def _final_markers(run: Run) -> tuple[list[Marker], list[Marker], list[Marker]]:
+    """Return the markers of annotations, of splits as they are to be released, of former parts.
 
     A split whose witnesses fell was written again, by this run's `settle` stage.
     """
     numbers = [split.number for split in run.plan.splits]
     annotated = [run.workspace.marker("annotate", number) for number in numbers]
-    final = {number: run.workspace.marker("finalize", number) for number in numbers}
+    final = {number: run.workspace.marker("finalize", number) for number in run.plan.numbers}
     fallen = sorted(ref for marker in final.values() for ref in marker.stats["fallen"])
     for marker in finished(run, "settle"):
         if set(marker.stats["settled_for"]).issubset(fallen) and fallen:
             final[marker.number] = marker
-    return annotated, [final[number] for number in numbers]
+    former = [final[part.number] for part in run.plan.former]
+    return annotated, [final[number] for number in numbers], former
 
 
 def stage_report(run: Run) -> dict[str, dict[str, float]]:

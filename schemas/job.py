@@ -283,8 +283,27 @@ class AddressCopies(StrEnum):
     NEWEST = "newest"
 
 
+class FormerRelease(JobModel):
+    """A former release to compare with; it must hold signatures (`output.signatures`)."""
+
+    release: str = Field(description="Output folder of its run, relative to the job file.")
+    snapshot: str | None = Field(
+        None, pattern="^[0-9a-f]{16}$", description="Its release id; null takes the current one."
+    )
+    keep: str = Field(
+        "old",
+        pattern="^(old|new)$",
+        description="Which of two copies stays: `old` removes the new document; `new` keeps it and "
+        "records that it supersedes the old one (table `superseded`).",
+    )
+
+
 class Deduplication(JobModel):
-    """Exact and near duplicates, and versions of one address."""
+    """Exact and near duplicates, versions of one address, copies in former releases."""
+
+    against: tuple[FormerRelease, ...] = Field(
+        (), description="Former releases whose documents new ones are compared with."
+    )
 
     url: AddressCopies = Field(
         AddressCopies.OFF,
@@ -329,6 +348,12 @@ class Output(JobModel):
         (CorpusFormat.PARQUET,),
         min_length=1,
         description="Corpus formats to write; parquet always.",
+    )
+    signatures: bool = Field(
+        False,
+        description="Keep what later jobs need to find copies of this release's documents "
+        "(`deduplication.against`): keyed shingle sets, about as large as the text, under "
+        "`restricted/`, which is not to be published.",
     )
 
 

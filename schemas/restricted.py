@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables that are never published: pseudonymous personal data, under `restricted/`.
+"""Tables that are never published: pseudonymous personal data, signatures; under `restricted/`.
 
 They lie beside the manifest, in a folder of mode 0700 with files of mode 0600, and are listed in
 `restricted/RESTRICTED.json`, of which MANIFEST.json holds the digest only. A release from which the
@@ -30,5 +30,20 @@ PII_LINKS = TableSpec(
     ),
 )
 
-RESTRICTED_TABLES: tuple[TableSpec, ...] = (PII_LINKS,)
+SIGNATURES = TableSpec(
+    "signatures",
+    "One kept document as later jobs compare it; under restricted/, never to be published.",
+    (
+        Field("doc_id", ID, "Document."),
+        Field("text_hash", ID, "Keyed hash of the normalised text."),
+        Field("tokens", pa.uint32(), "Tokens of the text as read.", "tokens"),
+        Field(
+            "shingles",
+            pa.large_list(pa.field("element", pa.uint64(), nullable=False)),
+            "Keyed hashes of its distinct shingles, ascending.",
+        ),
+    ),
+)
+
+RESTRICTED_TABLES: tuple[TableSpec, ...] = (PII_LINKS, SIGNATURES)
 """Tables under `restricted/`."""

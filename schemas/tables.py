@@ -11,6 +11,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from .fields import ID, WORD, Field, TableSpec
+from .tables_duplicates import DUPLICATES, FORMER_RELEASES, SUPERSEDED
 from .tables_governance import REQUESTS, RULES
 from .tables_rights import LISTS, RIGHTS_SIGNALS, SNAPSHOTS
 from .tables_sources import INPUTS, PASSED_RECORDS, SOURCES
@@ -236,49 +237,6 @@ DECISIONS = TableSpec(
     ),
 )
 
-DUPLICATES = TableSpec(
-    "duplicates",
-    "One member of a duplicate cluster.",
-    (
-        Field("cluster_id", ID, "doc_id of the member with the best priority."),
-        Field("doc_id", ID, "Member."),
-        Field(
-            "role",
-            WORD,
-            "survivor, exact_copy, near_copy, contained_copy, address_copy, or context (decided "
-            "elsewhere).",
-        ),
-        Field(
-            "partner_id",
-            ID,
-            "Surviving member it was compared with; for copies of an address, the version that was "
-            "chosen, which may be a copy of another page itself; null for survivors.",
-            nullable=True,
-        ),
-        Field(
-            "jaccard",
-            pa.float32(),
-            "True Jaccard of full shingle sets with the partner.",
-            "[0, 1]",
-            nullable=True,
-        ),
-        Field(
-            "containment",
-            pa.float32(),
-            "Share of its own shingles that the partner has; of near and contained copies.",
-            "[0, 1]",
-            nullable=True,
-        ),
-        Field(
-            "method",
-            WORD,
-            "exact (equal text), minhash (true Jaccard), containment (share of shingles), or url "
-            "(same address).",
-        ),
-        Field("tainted", pa.bool_(), "Whether it copies an opted-out or taken-down document."),
-    ),
-)
-
 SPANS = TableSpec(
     "spans",
     "One personal-data span found in a kept document; places and types only.",
@@ -385,6 +343,8 @@ MANIFEST_TABLES: tuple[TableSpec, ...] = (
     DOCUMENTS,
     DECISIONS,
     DUPLICATES,
+    FORMER_RELEASES,
+    SUPERSEDED,
     SPANS,
     PII_STATS,
     RULES,

@@ -485,6 +485,19 @@ def _declarations(made: Tables) -> None:
             ),
         )
     ]
+    made["former_releases"].append(
+        {"release_id": "0" * 16, "keep": "new", "documents": 9, "superseded": 1}
+    )
+    made["superseded"].append(
+        {
+            "release_id": "0" * 16,
+            "doc_id": doc_id(77),
+            "successor_id": doc_id(5),
+            "method": "minhash",
+            "jaccard": 0.9,
+            "containment": 0.95,
+        }
+    )
     made["metrics"] += [
         {"name": "bands_capped", "slice": "", "value": 3.0, "unit": "buckets"},
         {

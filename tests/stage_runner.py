@@ -40,7 +40,7 @@ def exchanged(paths: Iterable[str], way: str, seed: int) -> dict[int, list[Any]]
 
 def govern(run: Run, way: str = "files", seed: int = 0) -> list[Marker]:
     """Run every stage and return the markers of the parts to release."""
-    splits = [split.number for split in run.plan.splits]
+    splits = list(run.plan.numbers)
     random.Random(seed).shuffle(splits)
 
     def each(unit: Callable[[Run, int, Any], str], sent: dict[int, list[Any]]) -> list[str]:
@@ -77,7 +77,7 @@ def govern(run: Run, way: str = "files", seed: int = 0) -> list[Marker]:
         concerned = finalize.witnesses(answers[number]).intersection(fallen)
         if concerned:
             final[number] = stage_units.settle(run, number, answers[number], sorted(concerned))
-    return [final[number] for number in sorted(final)]
+    return [final[split.number] for split in run.plan.splits]
 
 
 def documents(markers: list[Marker]) -> list[dict[str, Any]]:

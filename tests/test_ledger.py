@@ -14,12 +14,12 @@ from muniment.schemas.staged import ANNOTATIONS
 from muniment.schemas.tables import (
     DECISIONS,
     DOCUMENTS,
-    DUPLICATES,
     PII_STATS,
     QUARANTINE,
     RULES,
     SPANS,
 )
+from muniment.schemas.tables_duplicates import DUPLICATES
 from muniment.transforms.ledger import (
     Written,
     decision_rows,

@@ -54,7 +54,8 @@ def run_with(copies: str = "remove", threshold: float = 0.8) -> Any:
             "partitioning": {"exchange_partitions": 4},
         }
     )
-    return SimpleNamespace(job=job)
+    plan = SimpleNamespace(former=(), splits=(), former_base=np.uint64(2**64 - 1))
+    return SimpleNamespace(job=job, plan=plan)
 
 
 def parcels(paths: Sequence[str]) -> dict[int, list[tuple[str, str, int]]]:

@@ -264,6 +264,26 @@ LIES: dict[str, tuple[Callable[[dict[str, list[dict[str, Any]]]], object], set[s
         lambda made: of(made, "duplicates", 30).update(jaccard=None),
         {"duplicate-score"},
     ),
+    "a copy names a release that was not compared with": (
+        lambda made: of(made, "duplicates", 7).update(partner_release="1" * 16),
+        {"former-witness"},
+    ),
+    "a copy names a release that gave way": (
+        lambda made: of(made, "duplicates", 7).update(partner_release="0" * 16),
+        {"former-witness"},
+    ),
+    "a superseded document has a successor that was removed": (
+        lambda made: of(made, "superseded", 77).update(successor_id=doc_id(7)),
+        {"superseded"},
+    ),
+    "a superseded document is not counted": (
+        lambda made: made["former_releases"][0].update(superseded=2),
+        {"superseded-count"},
+    ),
+    "a version names a page of another address": (
+        lambda made: document(made, 7).update(reason="dup_url"),
+        {"address-version", "terminal-reason"},
+    ),
     "decision and duplicates name different partners": (
         lambda made: of(made, "decisions", 7).update(partner_id=doc_id(27)),
         {"duplicate-partner"},

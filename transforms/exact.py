@@ -17,6 +17,9 @@ from .hashing import hash_rows
 
 U64s = npt.NDArray[np.uint64]
 
+NO_FORMER = np.uint64(0xFFFFFFFFFFFFFFFF)
+"""Beyond the `doc_ref` of every document."""
+
 
 def priorities(
     rights_rank: npt.NDArray[np.uint8],
@@ -47,7 +50,14 @@ def priorities(
     return high, low
 
 
-def group_exact(members: pa.Table, key: bytes, *, remove: bool, deny_copies: bool) -> pa.Table:
+def group_exact(
+    members: pa.Table,
+    key: bytes,
+    *,
+    remove: bool,
+    deny_copies: bool,
+    former_base: np.uint64 = NO_FORMER,
+) -> pa.Table:
     """Resolve the exact groups of one partition.
 
     Args:
@@ -56,6 +66,7 @@ def group_exact(members: pa.Table, key: bytes, *, remove: bool, deny_copies: boo
         key: Key of document identifiers, 16 bytes.
         remove: Whether groups elect a leader; else every document leads itself.
         deny_copies: Whether a denied member makes its whole group ineligible.
+        former_base: The least `ref` of a document of a former release: its identifier stays.
 
     Returns:
         Rows of `schemas.staged.EXACT` sorted by `ref`, for groups of two or more only.
@@ -65,7 +76,7 @@ def group_exact(members: pa.Table, key: bytes, *, remove: bool, deny_copies: boo
     columns = {name: values[grouped] for name, values in columns.items()}
     if not len(columns["ref"]):
         return EXACT.empty_table()
-    columns["id_hi"], columns["id_lo"] = _number_occurrences(columns, key)
+    columns["id_hi"], columns["id_lo"] = _number_occurrences(columns, key, former_base)
     last_to_first = ("ref", "id_lo", "id_hi", "priority_lo", "priority_hi")
     order = np.lexsort(
         [
@@ -138,12 +149,15 @@ def _in_groups(high: U64s, low: U64s) -> npt.NDArray[np.int64]:
 
 
 def _number_occurrences(
-    columns: dict[str, npt.NDArray[np.uint64]], key: bytes
+    columns: dict[str, npt.NDArray[np.uint64]], key: bytes, former_base: np.uint64
 ) -> tuple[U64s, U64s]:
     """Return identifiers that tell records apart which are equal in source, id and text."""
     high, low = columns["id_hi"].copy(), columns["id_lo"].copy()
     order = np.lexsort((columns["ref"], low, high))
+    order = order[columns["ref"][order] < former_base]
     n = len(order)
+    if not n:
+        return high, low
     new = np.empty(n, dtype=bool)
     new[0] = True
     new[1:] = (high[order][1:] != high[order][:-1]) | (low[order][1:] != low[order][:-1])

@@ -20,19 +20,21 @@ from ..schemas import tables
 from ..schemas.job import CorpusFormat
 from ..schemas.personal_data import LinkScope
 from ..schemas.reasons import REASON_CODES, Reason
-from ..schemas.restricted import PII_LINKS
+from ..schemas.restricted import PII_LINKS, SIGNATURES
 from ..schemas.staged import EXACT, NEAR, SAME_ADDRESS
+from ..schemas.tables_duplicates import DUPLICATES
 from ..schemas.tables_rights import RIGHTS_SIGNALS
 from . import ledger
 from .corpus_json import write_jsonl
 from .exchange import Received, gather
+from .former import signature_rows
 from .hashing import canonical_text, siphash128
 from .outcomes import Fired, Outcomes, Relations, relate, resolve_outcomes
 from .pii import SPANS as FOUND
 from .policy import late_rules_of
 from .protect import protect_texts, scrub, withhold
 from .reading import Split
-from .refs import split_base
+from .refs import split_base, split_of
 from .run_state import Run
 from .storage import read_ipc
 from .tokens import count_tokens
@@ -41,7 +43,7 @@ from .units import UnitOutputs
 PRODUCT_TABLES = (
     tables.DOCUMENTS,
     tables.DECISIONS,
-    tables.DUPLICATES,
+    DUPLICATES,
     tables.SPANS,
     tables.PII_STATS,
     RIGHTS_SIGNALS,
@@ -121,6 +123,9 @@ def finalize_split(
     if CorpusFormat.JSONL_ZST in run.job.output.formats:
         out.keep("corpus_jsonl", write_jsonl(out.path("corpus", "jsonl.zst"), written.path))
     kept = _join(parts)
+    if run.job.output.signatures:
+        rows = signature_rows(run, split, table, relations, kept.row)
+        out.write_parquet("signatures", SIGNATURES.arrow(), rows)
     facts = {rule.rule_id: rule for rule in late}
     dropped = kept.faults == REASON_CODES[Reason.PII_DROPPED]
     outcomes.add(Fired(facts["pii_dropped_late"], kept.fallen[dropped]))
@@ -272,6 +277,13 @@ def _join(batches: list[Kept]) -> Kept:
     return Kept(*joined)
 
 
+def _releases(run: Run, relations: Relations) -> pa.Array:
+    """Return the former release of each record's witness; null where it is of this one."""
+    names = pa.array([part.release for part in run.plan.former], pa.string())
+    number = split_of(relations.partner_ref) - len(run.plan.splits)
+    return names.take(pa.array(number, mask=number < 0))
+
+
 def _write(
     run: Run,
     split: Split,
@@ -302,7 +314,7 @@ def _write(
     rows = {
         "documents": ledger.document_rows(annotations, relations, outcomes, written, spans, source),
         "decisions": ledger.decision_rows(relations, outcomes),
-        "duplicates": ledger.duplicate_rows(relations, outcomes),
+        "duplicates": ledger.duplicate_rows(relations, outcomes, _releases(run, relations)),
         "spans": ledger.span_rows(kept.spans, relations),
         "pii_stats": ledger.pii_rows(spans, relations),
         "rights_signals": ledger.signal_rows(signals, relations, split.source),

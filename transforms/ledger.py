@@ -18,11 +18,11 @@ from ..schemas.restricted import PII_LINKS
 from ..schemas.tables import (
     DECISIONS,
     DOCUMENTS,
-    DUPLICATES,
     PII_STATS,
     QUARANTINE,
     SPANS,
 )
+from ..schemas.tables_duplicates import DUPLICATES
 from ..schemas.tables_rights import RIGHTS_SIGNALS
 from .hashing import hashes_to_ids
 from .outcomes import COPY_ROLES, Fired, Outcomes, Relations
@@ -33,6 +33,7 @@ _OUTCOME_WORDS = pa.array(["kept", "removed", "quarantined"])
 _ROLE_WORDS = pa.array(
     [None, "survivor", "exact_copy", "near_copy", "context", "contained_copy", "address_copy"]
 )
+_METHODS = pa.array(["exact", "minhash", "containment", "url"])
 _GRADES = pa.array([grade.value for grade in PiiGrade])
 
 
@@ -219,12 +220,28 @@ def _floats(values: npt.NDArray[np.float32] | None) -> Any:
     return None if values is None else pa.array(values, mask=np.isnan(values))
 
 
-def duplicate_rows(relations: Relations, outcomes: Outcomes) -> pa.Table:
+def methods(relations: Relations, rows: npt.NDArray[np.int64]) -> pa.Array:
+    """Return how each of some records was related to its witness."""
+    role = relations.role[rows]
+    method = np.where(role == ClusterRole.CONTAINED_COPY, 2, relations.near[rows])
+    method[role == ClusterRole.ADDRESS_COPY] = 3
+    return words(method.astype(np.int8), _METHODS)
+
+
+def duplicate_rows(
+    relations: Relations, outcomes: Outcomes, releases: pa.Array | None = None
+) -> pa.Table:
     """Return the `duplicates` rows of a split.
+
+    Args:
+        relations: Duplicates.
+        outcomes: Outcomes.
+        releases: Former release that holds the witness of each record, null where this one does.
 
     A copy is called one only if its witness decided its fate or would have: members that another
     rule removed are context, and so are copies of opted-out documents.
     """
+    method = methods(relations, np.arange(len(relations.role)))
     role = relations.role.copy()
     copies = np.isin(role, COPY_ROLES)
     named = np.zeros(len(role), dtype=bool)
@@ -236,25 +253,26 @@ def duplicate_rows(relations: Relations, outcomes: Outcomes) -> pa.Table:
     rows = np.flatnonzero(role != ClusterRole.NONE)
     role = role[rows]
     copies = np.isin(role, COPY_ROLES)
-    method = np.where(role == ClusterRole.CONTAINED_COPY, 2, relations.near[rows])
-    method[role == ClusterRole.ADDRESS_COPY] = 3
+    named_in = pa.nulls(len(rows), pa.string())
+    if releases is not None:
+        named_in = pc.if_else(pa.array(copies), releases.take(pa.array(rows)), None)
     columns = {
         "cluster_id": ids(relations.cluster[rows]),
         "doc_id": ids(relations.ids[rows]),
         "role": words(role, _ROLE_WORDS),
         "partner_id": ids(relations.partner[rows], copies),
-        "jaccard": _scores(relations.jaccard[rows], copies),
-        "containment": _scores(relations.containment[rows], copies),
-        "method": words(
-            method.astype(np.int8), pa.array(["exact", "minhash", "containment", "url"])
-        ),
+        "jaccard": pc.if_else(pa.array(copies), scores(relations.jaccard[rows]), None),
+        "containment": pc.if_else(pa.array(copies), scores(relations.containment[rows]), None),
+        "method": method.take(pa.array(rows)),
+        "partner_release": named_in,
         "tainted": relations.denied[rows],
     }
     return table_of(DUPLICATES, columns, len(rows))
 
 
-def _scores(values: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_]) -> pa.Array:
-    return pa.array(values, mask=~valid | np.isnan(values))
+def scores(values: npt.NDArray[np.float32]) -> pa.Array:
+    """Return scores as Arrow has them: null where there is none."""
+    return pa.array(values, mask=np.isnan(values))
 
 
 def span_rows(spans: pa.Table, relations: Relations) -> pa.Table:

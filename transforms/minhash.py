@@ -331,6 +331,36 @@ def sign(
     return signatures, counts
 
 
+@njit(cache=True, nogil=True)
+def _sign_sets(offsets: Any, hashes: Any, a: Any, b: Any) -> Any:
+    n = len(offsets) - 1
+    signatures = np.full((n, len(a)), np.uint32(EMPTY_MINIMUM), np.uint32)
+    mixed = np.empty(_BLOCK, np.uint32)
+    for i in range(n):
+        for start in range(offsets[i], offsets[i + 1], _BLOCK):
+            count = min(offsets[i + 1] - start, _BLOCK)
+            _lower_minima(hashes[start : start + count], count, a, b, mixed, signatures[i])
+    return signatures
+
+
+def sign_sets(
+    offsets: npt.NDArray[np.int64], hashes: UInt64Array, *, num_perm: int, seed: int
+) -> UInt32Array:
+    """Compute MinHash signatures of shingle sets: what `sign` gives for their texts.
+
+    Args:
+        offsets: int64[n + 1], as `shingle_hashes` returns.
+        hashes: uint64[offsets[n]], likewise.
+        num_perm: Permutations.
+        seed: datasketch's seed of the permutations.
+
+    Returns:
+        uint32[n, num_perm]; `EMPTY_MINIMUM` everywhere for an empty set.
+    """
+    signatures: UInt32Array = _sign_sets(offsets, hashes, *permutations(num_perm, seed))
+    return signatures
+
+
 def compute_signatures(
     texts: pa.Array, *, num_perm: int, seed: int, shingle_size: int, key: bytes
 ) -> UInt32Array:

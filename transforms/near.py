@@ -41,10 +41,11 @@ from .hashing import canonical_text
 from .minhash import shingle_hashes
 from .reading import Split
 from .refs import split_base, split_of, top_bits
-from .run_state import Run
+from .run_state import FormerPart, Run
+from .signatures import read_sets
 from .storage import read_ipc
 from .units import UnitOutputs
-from .verification import DuplicateRole, verify_clusters
+from .verification import DuplicateRole, Standing, verify_clusters
 
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 """Fibonacci hashing (Knuth, TAOCP 6.4): spreads consecutive component names over partitions."""
@@ -58,7 +59,9 @@ _ROLES = {
 }
 
 
-def propose_split(run: Run, split: Split, bands: str, received: Received, out: UnitOutputs) -> None:
+def propose_split(
+    run: Run, split: Split | FormerPart, bands: str, received: Received, out: UnitOutputs
+) -> None:
     """Send the band hashes of the documents of a split that stand for themselves or a group."""
     table = read_ipc(bands)
     ref = split_base(split) | table["row"].to_numpy().astype(np.uint64)
@@ -81,7 +84,12 @@ def _followers(received: Received) -> npt.NDArray[np.uint64]:
 
 
 def sample_split(
-    run: Run, split: Split, annotations: str, samples: str, received: Received, out: UnitOutputs
+    run: Run,
+    split: Split | FormerPart,
+    annotations: str,
+    samples: str,
+    received: Received,
+    out: UnitOutputs,
 ) -> None:
     """Send the sampled shingles of the documents of a split that stand for themselves or a group."""
     table = read_ipc(samples)
@@ -147,7 +155,7 @@ def join_forests(received: Received, out: UnitOutputs) -> None:
 
 def collect_split(
     run: Run,
-    split: Split,
+    split: Split | FormerPart,
     annotations: str,
     screened: str,
     received: Received,
@@ -201,15 +209,15 @@ def _apply_groups(
 
 
 def _shingles_of(
-    run: Run, split: Split, rows: npt.NDArray[np.int64]
+    run: Run, split: Split | FormerPart, rows: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
     """Return the shingle sets of some rows of a split, ascending by row."""
-    near = run.job.deduplication.near
     offsets, hashes, base = [np.zeros(1, dtype=np.int64)], [], 0
-    for texts in _texts_of(run, split, rows):
-        starts, values = shingle_hashes(
-            canonical_text(texts), shingle_size=near.shingle_size, key=run.shingle_key
-        )
+    if isinstance(split, FormerPart):
+        sets = read_sets(split, rows)
+    else:
+        sets = _sets_of_texts(run, split, rows)
+    for starts, values in sets:
         offsets.append(starts[1:] + base)
         hashes.append(values)
         base += len(values)
@@ -217,7 +225,15 @@ def _shingles_of(
     return np.concatenate(offsets), joined
 
 
-def _texts_of(run: Run, split: Split, rows: npt.NDArray[np.int64]) -> Iterator[pa.Array]:
+def _sets_of_texts(
+    run: Run, split: Split, rows: npt.NDArray[np.int64]
+) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]]:
+    size = run.job.deduplication.near.shingle_size
+    for texts in texts_of(run, split, rows):
+        yield shingle_hashes(canonical_text(texts), shingle_size=size, key=run.shingle_key)
+
+
+def texts_of(run: Run, split: Split, rows: npt.NDArray[np.int64]) -> Iterator[pa.Array]:
     """Yield the texts of some rows of a split, batch by batch."""
     if not len(rows):
         return
@@ -248,7 +264,7 @@ def verify_partition(run: Run, received: Received, out: UnitOutputs) -> None:
             columns["cluster"],
             columns["ref"],
             [columns[name] for name in ("priority_hi", "priority_lo", "id_hi", "id_lo")],
-            columns["eligible"],
+            _standing(run, columns["ref"], columns["eligible"]),
             np.asarray(sets.offsets).astype(np.int64) - np.int64(sets.offsets[0].as_py()),
             np.asarray(sets.flatten()),
             threshold=near.threshold,
@@ -263,6 +279,18 @@ def verify_partition(run: Run, received: Received, out: UnitOutputs) -> None:
     out.stats["largest_clusters"] = sorted((int(size) for size in sizes), reverse=True)[:10]
     out.stats["candidates"] = len(columns["ref"])
     out.stats["bounded"] = bounded
+
+
+def _standing(
+    run: Run, ref: npt.NDArray[np.uint64], eligible: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.uint8]:
+    """Say how each candidate takes part; documents of former releases do not compete."""
+    standing = eligible.astype(np.uint8) * np.uint8(Standing.COMPETING)
+    former = np.flatnonzero(eligible & (ref >= run.plan.former_base))
+    stays = np.array([part.stays for part in run.plan.former], dtype=bool)
+    number = split_of(ref[former]) - len(run.plan.splits)
+    standing[former] = np.where(stays[number], Standing.FIXED, Standing.LAST)
+    return standing
 
 
 def _answers(

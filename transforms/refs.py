@@ -3,15 +3,21 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import numpy.typing as npt
 
-from .reading import Split
+
+class _Numbered(Protocol):
+    @property
+    def number(self) -> int: ...
+
 
 _SPLIT_SHIFT = np.uint64(32)  # schemas.batches: doc_ref = split_number << 32 | row
 
 
-def split_base(split: Split) -> np.uint64:
+def split_base(split: _Numbered) -> np.uint64:
     """Return the `doc_ref` of a split's first record."""
     return np.uint64(split.number) << _SPLIT_SHIFT
 

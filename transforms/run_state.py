@@ -13,6 +13,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..schemas.errors import KeyFileError, ListError, ModelError, StageError
 from ..schemas.job import AddressCopies, Job, ListKind, Source
 from ..schemas.rights import SnapshotKind
@@ -37,6 +39,29 @@ SNAPSHOT_FOLDER = "snapshots"
 
 
 @dataclass(frozen=True)
+class FormerPart:
+    """A file of signatures of a former release: to deduplication, one more split.
+
+    Args:
+        number: Number after those of the splits.
+        release: Release id.
+        label: Path below that release.
+        path: Where it is.
+        sha256: Its digest.
+        rows: Its documents.
+        stays: Whether its documents stay and new copies go, or the other way round.
+    """
+
+    number: int
+    release: str
+    label: str
+    path: str
+    sha256: str
+    rows: int
+    stays: bool
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything that was resolved before the run started; nothing in it is secret.
 
@@ -54,6 +79,7 @@ class Plan:
         bands: Bands of a signature; 0 = no near-duplicates.
         rows: Rows of a band.
         snapshots: Facts of each snapshot table: `kind`, `path`, `sha256`, `rows`.
+        former: Parts of the former releases to compare with, numbered on from the splits.
     """
 
     job: Job
@@ -69,12 +95,14 @@ class Plan:
     bands: int
     rows: int
     snapshots: tuple[dict[str, Any], ...] = ()
+    former: tuple[FormerPart, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON-able copy."""
         record = {name: getattr(self, name) for name in self.__dataclass_fields__}
         record["job"] = self.job.model_dump(mode="json")
-        record["splits"] = [asdict(split) for split in self.splits]
+        for name in ("splits", "former"):
+            record[name] = [asdict(part) for part in getattr(self, name)]
         return record
 
     @classmethod
@@ -83,6 +111,7 @@ class Plan:
         values = dict(record)
         values["job"] = Job.model_validate(record["job"])
         values["splits"] = tuple(Split(**split) for split in record["splits"])
+        values["former"] = tuple(FormerPart(**part) for part in record["former"])
         for name in ("inputs", "lists", "models", "snapshots"):
             values[name] = tuple(record[name])
         return cls(**values)
@@ -114,15 +143,32 @@ class Plan:
         """Digest of everything that can change a release."""
         record = self.as_dict()
         del record["work"], record["root"], record["job"]["engine"]
-        for item in record["splits"]:
+        for item in (*record["splits"], *record["former"]):
             del item["path"]
         return fingerprint(record)
 
-    def annotate_fingerprint(self, split: Split) -> str:
+    @property
+    def numbers(self) -> range:
+        """Numbers of the splits and of the former parts after them."""
+        return range(len(self.splits) + len(self.former))
+
+    def part(self, number: int) -> Split | FormerPart:
+        """Return the split or former part of a number."""
+        own = len(self.splits)
+        return self.splits[number] if number < own else self.former[number - own]
+
+    @property
+    def former_base(self) -> np.uint64:
+        """The least `doc_ref` of a document of a former release."""
+        return np.uint64(len(self.splits) << 32)
+
+    def annotate_fingerprint(self, split: Split | FormerPart) -> str:
         """Digest of everything that can change the annotations of one split.
 
         Thresholds and policies are not in it: changing one does not read the text again.
         """
+        if isinstance(split, FormerPart):
+            return fingerprint(self.whole_fingerprint, split.number)
         job, source = self.job, self.source(split.source)
         near = job.deduplication.near
         return fingerprint(

@@ -25,7 +25,7 @@ from ..schemas.staged import ADDRESSES, EXACT, SAME_ADDRESS, VERSIONS
 from .exchange import Received, gather, write_parcels
 from .reading import Split
 from .refs import split_base, split_of
-from .run_state import Run
+from .run_state import FormerPart, Run
 from .screen import SCREENED, send_identities
 from .storage import read_ipc
 from .units import UnitOutputs
@@ -94,7 +94,9 @@ def identify_split(
     send_identities(run, known.filter(pc.equal(known["fault"], 0)), table, out)
 
 
-def introduce_split(split: Split, annotations: str, received: Received, out: UnitOutputs) -> None:
+def introduce_split(
+    split: Split | FormerPart, annotations: str, received: Received, out: UnitOutputs
+) -> None:
     """Tell the other versions of the documents of a split that stay who these are."""
     base = split_base(split)
     ref, stays = _versions(received)

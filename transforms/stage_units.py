@@ -18,6 +18,7 @@
     finalize (split)      decide, redact, write                         -> parts of the release
     settle   (split)      the same again, where a witness had to fall   -> parts of the release
 
+A part of a former release goes through the same stages as a split, from its signatures (`former`).
 Nothing here knows Beam: the same functions, called in order, are a job without an engine.
 """
 
@@ -31,6 +32,7 @@ from .annotate import annotate_split
 from .exact import group_exact
 from .exchange import Received, count_received, gather, write_parcels
 from .finalize import finalize_split
+from .former import annotate_former, finalize_former, screen_former
 from .near import (
     collect_split,
     connect_partition,
@@ -42,7 +44,7 @@ from .near import (
     weigh_split,
 )
 from .refs import split_of
-from .run_state import Run
+from .run_state import FormerPart, Run
 from .same_address import elect_partition, identify_split, introduce_split
 from .screen import screen_split
 from .units import Compute, Marker, UnitOutputs, fingerprint
@@ -125,8 +127,8 @@ def exchange_counts(run: Run) -> list[tuple[str, int, int]]:
 def _fingerprint_of(run: Run, marker: Marker) -> str:
     """Return the fingerprint that the unit of a marker has in this run."""
     if marker.stage == "annotate":
-        splits = run.plan.splits[marker.number : marker.number + 1]
-        return "".join(run.plan.annotate_fingerprint(split) for split in splits)
+        known = marker.number in run.plan.numbers
+        return run.plan.annotate_fingerprint(run.plan.part(marker.number)) if known else ""
     extra = [marker.stats["settled_for"]] if marker.stage in {"finalize", "settle"} else []
     return fingerprint(run.whole_fingerprint, marker.stage, *extra)
 
@@ -155,15 +157,23 @@ def _path(run: Run, stage: str, number: int, output: str) -> str:
 
 def annotate(run: Run, number: int) -> Marker:
     """Measure one split."""
-    split = run.plan.splits[number]
-    digest = run.plan.annotate_fingerprint(split)
-    return run.workspace.run_unit("annotate", number, digest, partial(annotate_split, run, split))
+    part = run.plan.part(number)
+    digest = run.plan.annotate_fingerprint(part)
+    if isinstance(part, FormerPart):
+        compute: Compute = partial(annotate_former, run, part)
+    else:
+        compute = partial(annotate_split, run, part)
+    return run.workspace.run_unit("annotate", number, digest, compute)
 
 
 def screen(run: Run, number: int) -> str:
     """Apply the rules of one document; return the parcels of identities, or of addresses."""
     annotations = _path(run, "annotate", number, "annotations")
-    compute = partial(screen_split, run, run.plan.splits[number], annotations)
+    part = run.plan.part(number)
+    if isinstance(part, FormerPart):
+        compute: Compute = partial(screen_former, run, part, annotations)
+    else:
+        compute = partial(screen_split, run, part, annotations)
     marker = _run(run, "screen", number, compute)
     return marker.path("addresses" if run.plan.addresses else "identities")
 
@@ -189,7 +199,7 @@ def identify(run: Run, number: int, received: Received) -> str:
 def introduce(run: Run, number: int, received: Received) -> str:
     """Name the versions that stay; return the parcels for their copies."""
     annotations = _path(run, "annotate", number, "annotations")
-    compute = partial(introduce_split, run.plan.splits[number], annotations, received)
+    compute = partial(introduce_split, run.plan.part(number), annotations, received)
     return _run(run, "introduce", number, compute, received=received).path("same_address")
 
 
@@ -206,6 +216,7 @@ def _group(run: Run, received: Received, out: UnitOutputs) -> None:
         run.text_key,
         remove=run.job.deduplication.exact,
         deny_copies=run.job.rights.optout_copies == "remove",
+        former_base=run.plan.former_base,
     )
     write_parcels(out, "exact", EXACT, answers, split_of(answers["ref"].to_numpy()))
 
@@ -213,7 +224,7 @@ def _group(run: Run, received: Received, out: UnitOutputs) -> None:
 def propose(run: Run, number: int, received: Received) -> str:
     """Send band hashes; return their parcels."""
     bands = _path(run, "annotate", number, "bands")
-    compute = partial(propose_split, run, run.plan.splits[number], bands, received)
+    compute = partial(propose_split, run, run.plan.part(number), bands, received)
     return _run(run, "propose", number, compute, received=received).path("bands")
 
 
@@ -228,7 +239,7 @@ def sample(run: Run, number: int, received: Received) -> str:
     compute = partial(
         sample_split,
         run,
-        run.plan.splits[number],
+        run.plan.part(number),
         _path(run, "annotate", number, "annotations"),
         _path(run, "annotate", number, "samples"),
         received,
@@ -259,7 +270,7 @@ def collect(run: Run, number: int, received: Received) -> str:
     compute = partial(
         collect_split,
         run,
-        run.plan.splits[number],
+        run.plan.part(number),
         _path(run, "annotate", number, "annotations"),
         _path(run, "identify" if run.plan.addresses else "screen", number, "screened"),
         received,
@@ -286,11 +297,16 @@ def settle(run: Run, number: int, received: Received, fallen: Sequence[int]) -> 
 def _finalize(
     run: Run, stage: str, number: int, received: Received, fallen: Collection[int]
 ) -> Marker:
+    part = run.plan.part(number)
+    annotations = _path(run, "annotate", number, "annotations")
+    if isinstance(part, FormerPart):
+        former = partial(finalize_former, run, part, annotations, received, fallen)
+        return _run(run, stage, number, former, sorted(fallen), received=received)
     compute = partial(
         finalize_split,
         run,
-        run.plan.splits[number],
-        _path(run, "annotate", number, "annotations"),
+        part,
+        annotations,
         _path(run, "annotate", number, "spans"),
         _path(run, "annotate", number, "signals"),
         received,
