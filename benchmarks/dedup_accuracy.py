@@ -4,11 +4,12 @@
     python benchmarks/dedup_accuracy.py mail|mixed|large [--source NAME] [--first ROWS] [--keys 40]
         [--datasketch DOCUMENTS] [--datatrove PATH]
 
-Four questions, one JSON object:
+Five questions, one JSON object:
 
 truth       how many pairs of distinct texts there are at each similarity (`all_pairs.py`);
 proposals   which of them muniment's bands propose, under several keys, beside what the S-curve
             promises; and datasketch's own index, with its own hashes of the same shingles;
+parts       which documents contained in others the samples propose (`containment_recall.py`);
 job         what a real dedup-only job removed: every similarity in its manifest is computed again
             from the texts, and the duplicates that it left are counted;
 datatrove   the same of what datatrove keeps, with `--datatrove` and its Python.
@@ -40,6 +41,7 @@ from all_pairs import (
     by_class,
     pair_jaccard,
 )
+from containment_recall import measure_parts
 from corpus_job import KEY_FILE, BenchmarkError, Corpus, first_rows, open_corpus
 from dedup_speed import CONTENDERS, run_contender, same_folder
 from distinct_texts import NEAR, Texts, key_named, read_texts, sets_of
@@ -57,6 +59,9 @@ BANDS, ROWS = choose_bands(
 )
 DATASKETCH_SEEDS = 5
 """Its hashes have a seed instead of a key, and one seed says little: pairs share documents."""
+
+MOST_PART_KEYS = 5
+"""Keys under which proposals of parts are counted, at most: each samples every text again."""
 
 Buckets = npt.NDArray[np.uint64]
 
@@ -348,6 +353,7 @@ def measure(
     proposals = {"muniment": measure_muniment(texts, truth, keys)}
     if datasketch_documents:
         proposals["datasketch"] = measure_datasketch(texts, datasketch_documents)
+    parts = measure_parts(texts, min(keys, MOST_PART_KEYS))
     report = {
         "corpus": corpus.name,
         "documents": len(texts.text),
@@ -363,6 +369,7 @@ def measure(
             "pairs_at_threshold": len(truth.jaccard),
         },
         "proposals": proposals,
+        "parts": parts,
         "job": measure_job(texts, truth, corpus, work, override=override),
     }
     if datatrove:
