@@ -131,7 +131,8 @@ class RunEvents:
         plan = self._run.plan
         rows: Counter[str] = Counter()
         for marker in finished(self._run, "annotate"):
-            rows[plan.splits[marker.number].source] += int(marker.stats["records"])
+            if marker.number < len(plan.splits):  # the others are parts of former releases
+                rows[plan.splits[marker.number].source] += int(marker.stats["records"])
         datasets = []
         for source in plan.job.sources:
             files = [item for item in plan.inputs if item["source_id"] == source.name]
