@@ -144,7 +144,7 @@ def bands_of(corpus: Corpus, settings: Settings, folder: Path) -> dict[str, int]
 
 def shingle_size() -> int:
     """Return the tokens of a shingle that muniment takes by default."""
-    from muniment.schemas.job import NearDuplicates
+    from muniment.schemas.deduplication import NearDuplicates
 
     return int(NearDuplicates.model_fields["shingle_size"].default)
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from all_pairs import Ints, Sets, number_shingles
 from corpus_job import BenchmarkError, Corpus
 
-from muniment.schemas.job import NearDuplicates
+from muniment.schemas.deduplication import NearDuplicates
 from muniment.transforms.canonical import canonical_text
 from muniment.transforms.minhash import shingle_hashes
 

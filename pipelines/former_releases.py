@@ -16,7 +16,8 @@ from .restricted import restricted_files
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..schemas.job import FormerRelease, Job
+    from ..schemas.deduplication import FormerRelease
+    from ..schemas.job import Job
     from ..schemas.job_file import LoadedJob
     from ..transforms.run_state import Plan
     from ..transforms.units import Marker

@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.schemas.job import AddressCopies
+from muniment.schemas.deduplication import AddressCopies
 from muniment.schemas.staged import ADDRESSES
 from muniment.transforms.same_address import choose_versions
 from stage_runner import added, digests, documents, govern, planned

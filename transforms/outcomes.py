@@ -16,7 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..schemas.job import Job, NearDuplicates
+from ..schemas.deduplication import NearDuplicates
+from ..schemas.job import Job
 from ..schemas.reasons import REASON_CODES, REASON_WORDS, ClusterRole, Reason
 from .policy import Verdict, judge, late_rules_of
 from .rules import Bools, Rule, RuleFacts

@@ -19,7 +19,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..schemas.job import AddressCopies, Job, ListKind
+from ..schemas.deduplication import AddressCopies
+from ..schemas.job import Job, ListKind
 from ..schemas.reasons import REASON_CODES, Reason, RightsState
 from ..schemas.source_register import MAX_ILLEGAL_SHARE
 from .pii_rules import late_pii_rules, pii_rules

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from ..schemas.deduplication import AddressCopies
 from ..schemas.errors import KeyFileError, ListError, ModelError, StageError
-from ..schemas.job import AddressCopies, Job, ListKind, Source
+from ..schemas.job import Job, ListKind, Source
 from ..schemas.rights import SnapshotKind
 from .code_digest import code_digest
 from .keys import Keyring, load_key

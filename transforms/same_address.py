@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..schemas.job import AddressCopies
+from ..schemas.deduplication import AddressCopies
 from ..schemas.staged import ADDRESSES, EXACT, SAME_ADDRESS, VERSIONS
 from .exchange import Received, gather, write_parcels
 from .reading import Split
