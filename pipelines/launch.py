@@ -131,7 +131,13 @@ def _run(pipeline: beam.Pipeline, plan: Plan, ref: RunRef) -> None:
         pipeline
         | "Splits" >> beam.Create(splits)
         | "GovernCorpus"
-        >> GovernCorpus(ref, near=near, parts=plan.samples, addresses=plan.addresses)
+        >> GovernCorpus(
+            ref,
+            near=near,
+            parts=plan.samples,
+            addresses=plan.addresses,
+            passages=plan.passages,
+        )
     )
     pipeline.run().wait_until_finish()
 

@@ -76,6 +76,8 @@ def _stages(plan: Plan) -> list[str]:
         absent |= {"elect", "identify", "introduce"}
     if not plan.samples:
         absent |= {"sample", "overlap", "weigh"}
+    if not plan.passages:
+        absent |= {"tally", "count"}
     return [stage for stage in STAGES if stage not in absent]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of a job about copies: of texts, parts of texts, addresses, former releases."""
+"""What a job file may say of duplicates: documents, their versions, and what repeats inside them."""
 
 from __future__ import annotations
 
@@ -57,8 +57,35 @@ class FormerRelease(JobModel):
     )
 
 
+class PassageUnit(StrEnum):
+    """What is compared below the document."""
+
+    OFF = "off"
+    LINE = "line"
+    PARAGRAPH = "paragraph"
+
+
+class RepeatedPassages(JobModel):
+    """Boilerplate: lines or paragraphs that stand in many of the documents that are left."""
+
+    unit: PassageUnit = Field(
+        PassageUnit.OFF,
+        description="`line`, or `paragraph`: lines without a blank one between them. Letter case, "
+        "digits and white space do not tell two apart.",
+    )
+    min_documents: int = Field(
+        10, ge=2, description="Documents from which a passage is cut out of all of them."
+    )
+    min_chars: int = Field(
+        20, ge=1, description="Shorter passages stay: they repeat by chance (characters)."
+    )
+    keep_first: bool = Field(
+        True, description="Leave it in the first document, in the order of sources and files."
+    )
+
+
 class Deduplication(JobModel):
-    """Exact and near duplicates, versions of one address, copies in former releases."""
+    """Exact and near duplicates, in former releases too; versions of an address; boilerplate."""
 
     against: tuple[FormerRelease, ...] = Field(
         (), description="Former releases whose documents new ones are compared with."
@@ -71,6 +98,9 @@ class Deduplication(JobModel):
     )
     exact: bool = Field(True, description="Remove exact copies (after normalising white space).")
     near: NearDuplicates = Field(NearDuplicates(), description="Near-duplicates.")
+    passages: RepeatedPassages = Field(
+        RepeatedPassages(), description="Lines or paragraphs to cut out of documents."
+    )
     max_source_loss: Share = Field(
         0.5,
         description="Stop before the release if near-duplicates, parts of other documents and "

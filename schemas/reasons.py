@@ -39,6 +39,7 @@ class Reason(StrEnum):
     DUP_NEAR = "dup_near"
     DUP_CONTAINED = "dup_contained"
     DUP_URL = "dup_url"
+    BOILERPLATE = "boilerplate"
     OPTOUT_DUP = "optout_dup"
     # quarantined: the record could not be judged; it is never kept (fail closed)
     JSON_SYNTAX = "json_syntax"

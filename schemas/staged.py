@@ -217,3 +217,21 @@ NEAR = pa.schema(
     ]
 )
 """What the near stage answers, for verified members only."""
+
+PASSAGES = pa.schema([required("row", pa.uint32()), required("passage", U64)])
+"""A passage of a document, once for each document, by row in the split."""
+
+TALLIES = pa.schema(
+    [required("passage", U64), required("documents", pa.uint32()), required("first", U64)]
+)
+"""A passage, in how many documents of one split it stands, and the first of them."""
+
+REPEATED = pa.schema(
+    [
+        required("passage", U64),
+        required("documents", pa.uint32()),
+        required("first", U64),
+        required("asked_by", U64),
+    ]
+)
+"""A passage that stands in many documents, the first of all, and the first of the split."""

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from .fields import ID, WORD, Field, TableSpec
 from .tables_duplicates import DUPLICATES, FORMER_RELEASES, SUPERSEDED
+from .tables_edits import CUTS, PII_STATS, SPANS
 from .tables_governance import REQUESTS, RULES
 from .tables_rights import LISTS, RIGHTS_SIGNALS, SNAPSHOTS
 from .tables_sources import INPUTS, PASSED_RECORDS, SOURCES
@@ -237,35 +238,6 @@ DECISIONS = TableSpec(
     ),
 )
 
-SPANS = TableSpec(
-    "spans",
-    "One personal-data span found in a kept document; places and types only.",
-    (
-        Field("doc_id", ID, "Document."),
-        Field("start", pa.uint32(), "First code point in the text as read.", "code points"),
-        Field("end", pa.uint32(), "One past the last code point.", "code points"),
-        Field("entity_type", WORD, "Type of the identifier."),
-        Field("grade", WORD, "general, sensitive, minor or secret."),
-        Field("score", pa.float32(), "Confidence of the detector.", "[0, 1]"),
-        Field("detector", WORD, "Detector; of what set and version, see models."),
-        Field("action", WORD, "What was done: placeholder, mask, hash, surrogate, or left."),
-    ),
-)
-
-PII_STATS = TableSpec(
-    "pii_stats",
-    "Personal-data counts of one document by type; documents with none have no row.",
-    (
-        Field("doc_id", ID, "Document."),
-        Field("entity_type", WORD, "Type of the identifier."),
-        Field("grade", WORD, "Grade of the type."),
-        Field("detector", WORD, "Detector; of what set and version, see models."),
-        Field("n_found", pa.uint32(), "Spans found.", "spans"),
-        Field("n_redacted", pa.uint32(), "Spans replaced in the corpus.", "spans"),
-        Field("action", WORD, "What was done, see spans; not_kept: the document was not kept."),
-    ),
-)
-
 MODELS = TableSpec(
     "models",
     "One model, or set of recognisers, that measured.",
@@ -347,6 +319,7 @@ MANIFEST_TABLES: tuple[TableSpec, ...] = (
     SUPERSEDED,
     SPANS,
     PII_STATS,
+    CUTS,
     RULES,
     LISTS,
     REQUESTS,

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from muniment.pipelines.guards import check_guards
+from muniment.schemas.deduplication import Deduplication
 from muniment.schemas.errors import GateError
-from muniment.schemas.job import Deduplication
 from muniment.transforms.units import Marker
 
 

@@ -375,16 +375,26 @@ def test_late_rules_follow_the_job() -> None:
         "dup_exact",
         "dup_near",
         "dup_contained",
+        "boilerplate",
+        "cut",
         "detector_failed",
         "pii_dropped_late",
         "redact",
     ]
     assert on["optout_dup"].action == "remove"
     assert {name for name in on if on[name].mode != "enforce"} == {
+        "boilerplate",
+        "cut",
         "dup_contained",
         "dup_url",
     }
-    parts = {"deduplication": {"near": {"containment": 0.9}, "url": "newest"}}
+    parts = {
+        "deduplication": {
+            "near": {"containment": 0.9},
+            "url": "newest",
+            "passages": {"unit": "line"},
+        }
+    }
     assert {facts.mode for facts in late_rules_of(job(**parts))} == {"enforce"}
     off = {
         facts.rule_id: facts

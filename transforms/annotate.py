@@ -2,8 +2,8 @@
 """Measure one split: read it once, write its annotations; decide nothing.
 
 Outputs of a unit: `annotations` (one row a record), `bands` (band hashes of its documents),
-`samples` (some of their shingles, if containment is looked for) and `spans` (structured personal
-data). None of them holds text.
+`samples` and `passages` (some of their shingles, their lines or paragraphs; if they are looked for)
+and `spans` (structured personal data). None of them holds text.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from ..schemas.batches import RECORDS
 from ..schemas.job import Source
-from ..schemas.staged import ANNOTATIONS, SIGNALS_SEEN, SPANS_FOUND, required
+from ..schemas.staged import ANNOTATIONS, PASSAGES, SIGNALS_SEEN, SPANS_FOUND, required
 from .bands import band_hashes
 from .containment import ONE_IN
 from .dates import parse_dates
@@ -27,6 +27,7 @@ from .minhash import shingle_hashes, sign
 from .pii import SPANS, Detection, detect, document_counts, document_kinds
 from .policy import list_column
 from .reading import Split
+from .repeated_passages import passage_rows
 from .rights import url_key
 from .run_state import Run
 from .tokens import count_tokens
@@ -49,6 +50,7 @@ class Measured(NamedTuple):
         annotations: One row a record, schema of `annotation_schema`.
         bands: One row a document with tokens, schema of `bands_schema`.
         samples: Sampled shingles of its documents, schema `SAMPLED`, or None if they are not used.
+        passages: Their lines or paragraphs, schema `PASSAGES`, likewise.
         spans: Schema `SPANS_FOUND`.
         signals: Schema `SIGNALS_SEEN`.
     """
@@ -56,6 +58,7 @@ class Measured(NamedTuple):
     annotations: pa.RecordBatch
     bands: pa.RecordBatch
     samples: pa.RecordBatch | None
+    passages: pa.RecordBatch | None
     spans: pa.RecordBatch
     signals: pa.Table
 
@@ -98,6 +101,8 @@ def annotate_split(run: Run, split: Split, out: UnitOutputs) -> None:
         out.write_ipc("signals", SIGNALS_SEEN, signals)
         if run.plan.samples:
             out.write_ipc("samples", SAMPLED, [m.samples for m in measured if m.samples])
+        if run.plan.passages:
+            out.write_ipc("passages", PASSAGES, [m.passages for m in measured if m.passages])
     tally = reader.tally
     text_bytes = sum(int(m.annotations["bytes"].to_numpy().sum()) for m in measured)
     is_stream = split.format != "parquet"
@@ -162,7 +167,12 @@ def _measure(
     )
     if clean.num_rows < batch.num_rows:
         annotations = _with_faulty(run, source, split, batch, annotations)
-    return Measured(annotations, bands, samples, _spans(found, clean["row"]), signals)
+    passages = None
+    if run.plan.passages:
+        with out.timed("passages", size):
+            passages = passage_rows(run, texts, clean["row"])
+    spans = _spans(found, clean["row"])
+    return Measured(annotations, bands, samples, passages, spans, signals)
 
 
 def _array(values: Any, kind: pa.DataType) -> pa.Array:

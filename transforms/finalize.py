@@ -23,6 +23,7 @@ from ..schemas.reasons import REASON_CODES, Reason
 from ..schemas.restricted import PII_LINKS, SIGNATURES
 from ..schemas.staged import EXACT, NEAR, SAME_ADDRESS
 from ..schemas.tables_duplicates import DUPLICATES
+from ..schemas.tables_edits import CUTS, PII_STATS, SPANS
 from ..schemas.tables_rights import RIGHTS_SIGNALS
 from . import ledger
 from .corpus_json import write_jsonl
@@ -30,11 +31,13 @@ from .exchange import Received, gather
 from .former import signature_rows
 from .hashing import canonical_text, siphash128
 from .outcomes import Fired, Outcomes, Relations, relate, resolve_outcomes
+from .passages import Cut, original_places, shift_spans
 from .pii import SPANS as FOUND
 from .policy import late_rules_of
 from .protect import protect_texts, scrub, withhold
 from .reading import Split
 from .refs import split_base, split_of
+from .repeated_passages import Repeated, cut_repeated, repeated_of
 from .run_state import Run
 from .storage import read_ipc
 from .tokens import count_tokens
@@ -44,12 +47,20 @@ PRODUCT_TABLES = (
     tables.DOCUMENTS,
     tables.DECISIONS,
     DUPLICATES,
-    tables.SPANS,
-    tables.PII_STATS,
+    SPANS,
+    PII_STATS,
+    CUTS,
     RIGHTS_SIGNALS,
     tables.QUARANTINE,
 )
 """Tables with one part for each split; `corpus` is written beside them."""
+
+_CUT_ROWS = pa.schema(
+    [
+        ("row", pa.int64()),
+        *((field.name, field.type) for field in CUTS.arrow() if field.name != "doc_id"),
+    ]
+)
 
 _ROWS_AGAIN = ("text", "url", "title", "author")
 
@@ -64,7 +75,8 @@ class Kept(NamedTuple):
         text_hash: Its keyed hash, uint64 `[k, 2]`.
         redacted: Spans replaced, uint32 `[k]`.
         spans: Spans found in them, `row` in the split, with `action`.
-        fallen: Rows that could not be searched to the end, int64 `[f]`.
+        cuts: Passages cut out of them, columns of `tables_edits.CUTS` with `row` in the split.
+        fallen: Rows that are not kept after all, int64 `[f]`.
         faults: Why, uint8 `[f]`.
     """
 
@@ -74,6 +86,7 @@ class Kept(NamedTuple):
     text_hash: npt.NDArray[np.uint64]
     redacted: npt.NDArray[np.uint32]
     spans: pa.Table
+    cuts: pa.Table
     fallen: npt.NDArray[np.int64]
     faults: npt.NDArray[np.uint8]
 
@@ -101,20 +114,14 @@ def finalize_split(
         out: Where the parts go.
     """
     table = read_ipc(annotations)
-    base = split_base(split)
-    exact, near = gather(received, "exact", EXACT, ["ref"]), gather(received, "near", NEAR, ["ref"])
-    same_address = None
-    if run.plan.addresses:
-        same_address = gather(received, "same_address", SAME_ADDRESS, ["ref"])
-    relations = relate(table, base, exact, near, same_address)
     late = late_rules_of(run.job)
-    thresholds = run.job.deduplication.near
-    outcomes = resolve_outcomes(run.rules, late, table, relations, fallen, thresholds)
+    relations, outcomes = decide_split(run, split, table, received, fallen)
     spans = read_ipc(staged_spans)
+    repeated = repeated_of(received)
     parts: list[Kept] = []
 
     def texts() -> Iterator[pa.Table]:
-        for part, corpus in _keep(run, split, table, relations, outcomes, spans, out):
+        for part, corpus in _keep(run, split, table, relations, outcomes, spans, repeated, out):
             parts.append(part)
             yield corpus
 
@@ -129,8 +136,12 @@ def finalize_split(
     facts = {rule.rule_id: rule for rule in late}
     dropped = kept.faults == REASON_CODES[Reason.PII_DROPPED]
     outcomes.add(Fired(facts["pii_dropped_late"], kept.fallen[dropped]))
-    failed = kept.fallen[~dropped]
-    outcomes.add(Fired(facts["detector_failed"], failed, reason=kept.faults[~dropped]))
+    emptied = kept.faults == REASON_CODES[Reason.BOILERPLATE]
+    outcomes.add(Fired(facts["boilerplate"], kept.fallen[emptied]))
+    failed = ~(dropped | emptied)
+    outcomes.add(Fired(facts["detector_failed"], kept.fallen[failed], reason=kept.faults[failed]))
+    shortened, cuts = np.unique(kept.cuts["row"].to_numpy(), return_counts=True)
+    outcomes.add(Fired(facts["cut"], shortened, spans=cuts))
     touched = kept.redacted > 0
     replaced = kept.redacted[touched].astype(np.int64)
     outcomes.add(Fired(facts["redact"], kept.row[touched], spans=replaced))
@@ -155,9 +166,31 @@ def finalize_split(
         near_removed=sum(
             outcomes.decided_by(rule) for rule in ("dup_near", "dup_contained", "dup_url")
         ),
-        fallen=(kept.fallen + int(base)).tolist(),
+        fallen=(kept.fallen + int(split_base(split))).tolist(),
         settled_for=sorted(fallen),
     )
+
+
+def decide_split(
+    run: Run, split: Split, annotations: pa.Table, received: Received, fallen: Collection[int]
+) -> tuple[Relations, Outcomes]:
+    """Decide what can be decided of a split without its final text.
+
+    Args:
+        run: The run.
+        split: The split.
+        annotations: All its records, by row.
+        received: Answers of the exact and near stages.
+        fallen: `doc_ref` of survivors of any split that had to be quarantined in the end.
+    """
+    exact, near = gather(received, "exact", EXACT, ["ref"]), gather(received, "near", NEAR, ["ref"])
+    same_address = None
+    if run.plan.addresses:
+        same_address = gather(received, "same_address", SAME_ADDRESS, ["ref"])
+    relations = relate(annotations, split_base(split), exact, near, same_address)
+    thresholds = run.job.deduplication.near
+    late = late_rules_of(run.job)
+    return relations, resolve_outcomes(run.rules, late, annotations, relations, fallen, thresholds)
 
 
 def witnesses(received: Received) -> set[int]:
@@ -175,6 +208,7 @@ def _keep(
     relations: Relations,
     outcomes: Outcomes,
     spans: pa.Table,
+    repeated: Repeated,
     out: UnitOutputs,
 ) -> Iterator[tuple[Kept, pa.Table]]:
     """Read the split again, redact what is kept, and yield it with its corpus rows."""
@@ -198,7 +232,7 @@ def _keep(
         known = annotations.take(pa.array(rows))
         with out.timed("redaction", batch.nbytes):
             kept = _keep_batch(
-                run, split, batch.take(pa.array(chosen)), known, relations, rows, own
+                run, split, batch.take(pa.array(chosen)), known, relations, rows, own, repeated
             )
         yield kept
 
@@ -211,9 +245,17 @@ def _keep_batch(
     relations: Relations,
     rows: npt.NDArray[np.int64],
     staged: pa.Table,
+    repeated: Repeated,
 ) -> tuple[Kept, pa.Table]:
     langs = known["lang"].combine_chunks()
-    safe = protect_texts(run, batch["text"], langs, staged)
+    cut, documents = cut_repeated(
+        run, batch["text"], split_base(split) + rows.astype(np.uint64), repeated
+    )
+    joined = np.bincount(cut.row, minlength=len(rows)) > 0
+    safe = protect_texts(run, cut.texts, langs, shift_spans(staged, cut), joined)
+    shortened = np.flatnonzero(joined)
+    left = pc.binary_length(canonical_text(cut.texts.take(pa.array(shortened)))).to_numpy()
+    safe.faults[shortened[left == 0]] = REASON_CODES[Reason.BOILERPLATE]
     fine = safe.faults == 0
     pick = pa.array(np.flatnonzero(fine))
     texts, batch, known, langs = (
@@ -223,7 +265,7 @@ def _keep_batch(
         langs.take(pick),
     )
     redacted = safe.redacted[fine]
-    changed = np.flatnonzero(redacted)
+    changed = np.flatnonzero((redacted > 0) | joined[fine])
     tokens = known["tokens"].to_numpy().copy()
     tokens[changed] = count_tokens(canonical_text(texts.take(pa.array(changed))))
     credited = pc.match_substring(known["licence"].combine_chunks(), "CC-BY")
@@ -244,17 +286,34 @@ def _keep_batch(
         len(texts),
     )
     found = safe.spans.filter(pa.array(fine[safe.spans["row"].to_numpy()]))
+    remain = fine[cut.row]
     kept = Kept(
         row=rows[fine],
         tokens=tokens,
         bytes=pc.binary_length(texts).to_numpy().astype(np.uint32),
         text_hash=siphash128(texts, run.text_key),
         redacted=redacted,
-        spans=found.set_column(0, FOUND.field("row"), pa.array(rows[found["row"].to_numpy()])),
+        spans=_placed(found, rows, cut),
+        cuts=pa.table([rows[cut.row], cut.start, cut.end, documents], schema=_CUT_ROWS).filter(
+            pa.array(remain)
+        ),
         fallen=rows[~fine],
         faults=safe.faults[~fine],
     )
     return kept, corpus
+
+
+def _placed(spans: pa.Table, rows: npt.NDArray[np.int64], cut: Cut) -> pa.Table:
+    """Return spans by row in the split, at their places in the text as read."""
+    row = spans["row"].to_numpy()
+    for name in ("start", "end"):
+        index = spans.schema.get_field_index(name)
+        # The end of a span is one past its last character, wherever that was.
+        past = int(name == "end")
+        values = original_places(row, spans[name].to_numpy() - past, cut) + past
+        field = spans.schema.field(name)
+        spans = spans.set_column(index, field, pa.array(values).cast(field.type))
+    return spans.set_column(0, FOUND.field("row"), pa.array(rows[row]))
 
 
 def _join(batches: list[Kept]) -> Kept:
@@ -267,6 +326,7 @@ def _join(batches: list[Kept]) -> Kept:
         np.zeros((0, 2), np.uint64),
         np.zeros(0, np.uint32),
         no_spans,
+        _CUT_ROWS.empty_table(),
         np.zeros(0, np.int64),
         np.zeros(0, np.uint8),
     )
@@ -317,6 +377,7 @@ def _write(
         "duplicates": ledger.duplicate_rows(relations, outcomes, _releases(run, relations)),
         "spans": ledger.span_rows(kept.spans, relations),
         "pii_stats": ledger.pii_rows(spans, relations),
+        "cuts": ledger.cut_rows(kept.cuts, relations),
         "rights_signals": ledger.signal_rows(signals, relations, split.source),
         "quarantine": ledger.quarantine_rows(annotations, relations, outcomes, source),
     }

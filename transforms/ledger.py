@@ -18,11 +18,10 @@ from ..schemas.restricted import PII_LINKS
 from ..schemas.tables import (
     DECISIONS,
     DOCUMENTS,
-    PII_STATS,
     QUARANTINE,
-    SPANS,
 )
 from ..schemas.tables_duplicates import DUPLICATES
+from ..schemas.tables_edits import CUTS, PII_STATS, SPANS
 from ..schemas.tables_rights import RIGHTS_SIGNALS
 from .hashing import hashes_to_ids
 from .outcomes import COPY_ROLES, Fired, Outcomes, Relations
@@ -285,6 +284,18 @@ def span_rows(spans: pa.Table, relations: Relations) -> pa.Table:
     columns = {name: spans[name] for name in SPANS.arrow().names if name in spans.column_names}
     columns["doc_id"] = ids(relations.ids[spans["row"].to_numpy()])
     return table_of(SPANS, columns, spans.num_rows)
+
+
+def cut_rows(cuts: pa.Table, relations: Relations) -> pa.Table:
+    """Return the rows of `cuts`.
+
+    Args:
+        cuts: Passages cut out of kept documents, `row` in the split.
+        relations: Final identifiers.
+    """
+    columns: dict[str, Any] = {name: cuts[name] for name in ("start", "end", "documents")}
+    columns["doc_id"] = ids(relations.ids[cuts["row"].to_numpy()])
+    return table_of(CUTS, columns, cuts.num_rows)
 
 
 def _plain(values: pa.ChunkedArray) -> pa.ChunkedArray:

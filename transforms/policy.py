@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..schemas.deduplication import AddressCopies
+from ..schemas.deduplication import AddressCopies, PassageUnit, RepeatedPassages
 from ..schemas.job import Job, ListKind
 from ..schemas.reasons import REASON_CODES, Reason, RightsState
 from ..schemas.source_register import MAX_ILLEGAL_SHARE
@@ -291,6 +291,25 @@ _DUP_CONTAINED = RuleFacts(
 )
 
 
+_BOILERPLATE = RuleFacts(
+    "boilerplate",
+    "deduplication",
+    "passages",
+    "Removes documents of which nothing is left when repeated lines or paragraphs are cut out.",
+    "Wenzek et al. 2020 (CCNet), section 3.1; Soldaini et al. 2024 (Dolma), section 3",
+    Reason.BOILERPLATE,
+)
+_CUT = RuleFacts(
+    "cut",
+    "deduplication",
+    "passages",
+    "Cuts repeated lines or paragraphs out of kept documents.",
+    "Wenzek et al. 2020 (CCNet), section 3.1; Soldaini et al. 2024 (Dolma), section 3",
+    None,
+    action="transform",
+)
+
+
 def _list_facts(name: str, kind: ListKind) -> RuleFacts:
     reason, stage, meaning = _LIST_REASON[kind]
     return RuleFacts(
@@ -379,8 +398,15 @@ def late_rules_of(job: Job) -> tuple[RuleFacts, ...]:
             mode=_mode(on=near.enabled and near.containment is not None),
             parameters={"containment": near.containment, "shingle_size": near.shingle_size},
         ),
+        *_passage_rules(job.deduplication.passages),
         *late_pii_rules(job.personal_data),
     )
+
+
+def _passage_rules(passages: RepeatedPassages) -> tuple[RuleFacts, ...]:
+    mode = _mode(on=passages.unit is not PassageUnit.OFF)
+    parameters = passages.model_dump(mode="json")
+    return tuple(replace(facts, mode=mode, parameters=parameters) for facts in (_BOILERPLATE, _CUT))
 
 
 def _mode(*, on: bool) -> str:

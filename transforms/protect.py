@@ -41,7 +41,13 @@ class Protected:
     redacted: npt.NDArray[np.uint32]
 
 
-def protect_texts(run: Run, texts: pa.Array, langs: pa.Array, staged: pa.Table) -> Protected:
+def protect_texts(
+    run: Run,
+    texts: pa.Array,
+    langs: pa.Array,
+    staged: pa.Table,
+    joined: npt.NDArray[np.bool_] | None = None,
+) -> Protected:
     """Redact a batch of texts that are to be kept.
 
     Args:
@@ -49,6 +55,8 @@ def protect_texts(run: Run, texts: pa.Array, langs: pa.Array, staged: pa.Table) 
         texts: string `[n]`.
         langs: Their languages.
         staged: Structured personal data found in them, schema `pii.SPANS`.
+        joined: Texts out of which something was cut, bool `[n]`: what met may spell an identifier,
+            so they are searched again in any case.
     """
     n = len(texts)
     settings = run.job.personal_data
@@ -75,7 +83,8 @@ def protect_texts(run: Run, texts: pa.Array, langs: pa.Array, staged: pa.Table) 
     replaced = spans["row"].to_numpy()[pc.not_equal(done.actions, "left").to_numpy(False)]
     redacted = np.bincount(replaced, minlength=n).astype(np.uint32)
     safe = done.texts
-    _search_again(run, safe, langs, np.flatnonzero((redacted > 0) & ~dropped), faults)
+    changed = redacted > 0 if joined is None else (redacted > 0) | joined
+    _search_again(run, safe, langs, np.flatnonzero(changed & ~dropped), faults)
     return Protected(safe, spans.append_column("action", done.actions), faults, redacted)
 
 

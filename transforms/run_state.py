@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..schemas.deduplication import AddressCopies
+from ..schemas.deduplication import AddressCopies, PassageUnit
 from ..schemas.errors import KeyFileError, ListError, ModelError, StageError
 from ..schemas.job import Job, ListKind, Source
 from ..schemas.rights import SnapshotKind
@@ -140,6 +140,11 @@ class Plan:
         return bool(self.bands) and self.job.deduplication.near.containment is not None
 
     @property
+    def passages(self) -> bool:
+        """Whether lines or paragraphs that repeat are looked for."""
+        return self.job.deduplication.passages.unit is not PassageUnit.OFF
+
+    @property
     def whole_fingerprint(self) -> str:
         """Digest of everything that can change a release."""
         record = self.as_dict()
@@ -192,6 +197,7 @@ class Plan:
             self.snapshots,
             self.models,
             [near.num_perm, near.shingle_size, near.seed, self.bands, self.rows, self.samples],
+            [job.deduplication.passages.unit.value, job.deduplication.passages.min_chars],
         )
 
 

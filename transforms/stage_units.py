@@ -15,6 +15,8 @@
     join     (one)        connected components                          -> memberships, by split
     collect  (split)      shingle sets of candidates                    -> candidates, by component
     verify   (partition)  true Jaccard                                  -> near, by split
+    tally    (split)      passages of what is left                      -> tallies, by passage
+    count    (partition)  which stand in many documents                 -> repeated, by split
     finalize (split)      decide, redact, write                         -> parts of the release
     settle   (split)      the same again, where a witness had to fall   -> parts of the release
 
@@ -27,11 +29,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from functools import partial
 
-from ..schemas.staged import EXACT, IDENTITIES
+import numpy as np
+
+from ..schemas.staged import EXACT, IDENTITIES, TALLIES
 from .annotate import annotate_split
 from .exact import group_exact
 from .exchange import Received, count_received, gather, write_parcels
-from .finalize import finalize_split
+from .finalize import decide_split, finalize_split
 from .former import annotate_former, finalize_former, screen_former
 from .near import (
     collect_split,
@@ -44,9 +48,11 @@ from .near import (
     weigh_split,
 )
 from .refs import split_of
+from .repeated_passages import count_partition, tally_split
 from .run_state import FormerPart, Run
 from .same_address import elect_partition, identify_split, introduce_split
 from .screen import screen_split
+from .storage import read_ipc
 from .units import Compute, Marker, UnitOutputs, fingerprint
 
 STAGES = (
@@ -64,6 +70,8 @@ STAGES = (
     "join",
     "collect",
     "verify",
+    "tally",
+    "count",
     "finalize",
     "settle",
 )
@@ -87,6 +95,8 @@ EXCHANGES = (
     ("memberships", ("join",), "collect"),
     ("candidates", ("collect",), "verify"),
     ("near", ("verify",), "finalize"),
+    ("tallies", ("tally",), "count"),
+    ("repeated", ("count",), "finalize"),
 )
 """Kind of row, the stages that send it, and a stage that takes every row of it."""
 
@@ -282,6 +292,28 @@ def verify(run: Run, number: int, received: Received) -> str:
     """Decide near-duplicates; return the parcels of answers."""
     compute = partial(verify_partition, run, received)
     return _run(run, "verify", number, compute, received=received).path("near")
+
+
+def tally(run: Run, number: int, received: Received) -> str:
+    """Send the passages of the documents that are left; return their parcels."""
+    compute = partial(_tally, run, number, received)
+    return _run(run, "tally", number, compute, received=received).path("tallies")
+
+
+def _tally(run: Run, number: int, received: Received, out: UnitOutputs) -> None:
+    part = run.plan.part(number)
+    if isinstance(part, FormerPart):  # its texts are not there, and not to be cut
+        write_parcels(out, "tallies", TALLIES, TALLIES.empty_table(), np.zeros(0, np.int64))
+        return
+    annotations = read_ipc(_path(run, "annotate", number, "annotations"))
+    _, outcomes = decide_split(run, part, annotations, received, ())
+    tally_split(run, part, outcomes, _path(run, "annotate", number, "passages"), out)
+
+
+def count(run: Run, number: int, received: Received) -> str:
+    """Find the passages that stand in many documents; return the parcels of answers."""
+    compute = partial(count_partition, run, received)
+    return _run(run, "count", number, compute, received=received).path("repeated")
 
 
 def finalize(run: Run, number: int, received: Received) -> Marker:

@@ -260,6 +260,32 @@ class ProposeParts(beam.PTransform[Keyed, PCollection[str]]):
         )
 
 
+@dataclass
+class CountPassages(beam.PTransform[Answers, Keyed]):
+    """Find the passages that stand in many of the documents that are left, and answer by split.
+
+    Takes the announcement of every split and the answers of the exact and near stages.
+
+    Args:
+        ref: The run.
+    """
+
+    ref: RunRef
+
+    def expand(self, answers: Answers) -> Keyed:
+        """Wire tally -> exchange by passage -> count -> exchange by split."""
+        ref, way = self.ref, self.ref.way
+        return (
+            answers
+            | "GroupAnswers" >> GroupAnswers()
+            | "Tally" >> beam.ParDo(_Received(ref, stage_units.tally)).with_output_types(str)
+            | "ByPassage" >> ExchangeBatches(way)
+            | "GroupPassages" >> beam.GroupByKey()
+            | "Count" >> beam.ParDo(_Received(ref, stage_units.count)).with_output_types(str)
+            | "BySplit" >> ExchangeBatches(way)
+        )
+
+
 class _Finalize(beam.DoFn):
     """Write a split; tell which of its survivors fell."""
 
@@ -323,12 +349,14 @@ class GovernCorpus(beam.PTransform[PCollection[int], PCollection[int]]):
         near: Whether near-duplicates are looked for.
         parts: Whether documents contained in others are, too.
         addresses: Whether one document of each address is to stay.
+        passages: Whether lines or paragraphs that repeat are looked for.
     """
 
     ref: RunRef
     near: bool
     parts: bool = False
     addresses: bool = False
+    passages: bool = False
 
     def expand(self, splits: PCollection[int]) -> PCollection[int]:
         """Wire the stages."""
@@ -353,4 +381,6 @@ class GovernCorpus(beam.PTransform[PCollection[int], PCollection[int]]):
         if self.near:
             near = answers | "FindNearCopies" >> FindNearCopies(self.ref, self.parts)
             answers = (*answers, near)
+        if self.passages:
+            answers = (*answers, answers | "CountPassages" >> CountPassages(self.ref))
         return answers | "FinalizeSplits" >> FinalizeSplits(self.ref)
