@@ -300,6 +300,12 @@ LIES: dict[str, tuple[Callable[[dict[str, list[dict[str, Any]]]], object], set[s
         lambda made: document(made, 6).update(cluster_id=doc_id(27)),
         {"duplicate-cluster"},
     ),
+    "a copy of an address has another address than what stays": (
+        lambda made: [
+            of(made, table, 7).update(reason="dup_url") for table in ("documents", "decisions")
+        ],
+        {"address-version"},
+    ),
     "personal data is not counted": (
         lambda made: drop(made, "pii_stats", 10),
         {"personal-data"},
