@@ -52,7 +52,7 @@ def write_pages(folder: Path, **passages: Any) -> Path:
     source |= {"licence": "CC0-1.0", "legal_basis": "public_domain", "origin": "worldwide"}
     source |= {"collected": {"start": "2024-01-01", "end": "2024-01-02"}}
     source |= {"uri": "https://example.org/pages", "version": "1", "publisher": "Example"}
-    source |= {"reviewer": "Test", "trust_tier": "high"}
+    source |= {"reviewer": "Test", "trust_tier": "official"}
     job = {
         "name": "pages",
         "key_file": "key",
