@@ -70,7 +70,12 @@ def govern(run: Run, way: str = "files", seed: int = 0) -> list[Marker]:
     members = exchanged(each(stage_units.join, forests), way, seed)
     candidates = exchanged(each(stage_units.collect, by_split(exact, members)), way, seed)
     near = exchanged(each(stage_units.verify, candidates), way, seed)
-    answers = by_split(exact, near, named)
+    repeated: dict[int, list[Any]] = {}
+    if run.plan.passages:
+        tallies = each(stage_units.tally, by_split(exact, near, named))
+        counted = each(stage_units.count, exchanged(tallies, way, seed))
+        repeated = exchanged(counted, way, seed)
+    answers = by_split(exact, near, named, repeated)
     final = {number: stage_units.finalize(run, number, answers[number]) for number in splits}
     fallen = {ref for marker in final.values() for ref in marker.stats["fallen"]}
     for number in splits:

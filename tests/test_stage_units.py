@@ -175,7 +175,13 @@ def test_files_without_documents_are_governed_too(tmp_path: Path) -> None:
     assert len(documents(markers)) == 2
 
 
-EVERY_STAGE = {"deduplication": {"near": {"containment": 0.9}, "url": "first"}}
+EVERY_STAGE = {
+    "deduplication": {
+        "near": {"containment": 0.9},
+        "url": "first",
+        "passages": {"unit": "line", "min_documents": 2},
+    }
+}
 
 
 def test_every_exchange_counts_what_was_sent_and_what_arrived(tmp_path: Path) -> None:

@@ -95,6 +95,8 @@ EXCHANGES = (
     ("memberships", ("join",), "collect"),
     ("candidates", ("collect",), "verify"),
     ("near", ("verify",), "finalize"),
+    ("exact", ("group",), "tally"),
+    ("near", ("verify",), "tally"),
     ("tallies", ("tally",), "count"),
     ("repeated", ("count",), "finalize"),
 )
