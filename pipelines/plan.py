@@ -13,6 +13,7 @@ from .. import __version__
 from ..schemas.errors import InputError, JobError, ListError
 from ..schemas.job import FieldMapping, Job, Source
 from ..schemas.job_file import LoadedJob, is_inside
+from ..schemas.job_lists import ListFile, ListKind
 from ..schemas.locations import scheme_of
 from ..schemas.personal_data import NerScope
 from ..transforms.bands import choose_bands
@@ -34,6 +35,7 @@ from ..transforms.rights.snapshots import describe_snapshot
 from ..transforms.run_state import Plan
 from ..transforms.storage import digest_of
 from ..transforms.stores import Location, location_of, resolve, store_at
+from ..transforms.works import load_works
 from .former_releases import former_parts
 
 
@@ -208,22 +210,30 @@ def _expand(loaded: LoadedJob, source: Source) -> list[str]:
 
 
 def _lists(loaded: LoadedJob, job: Job) -> list[dict[str, Any]]:
-    facts = []
-    for item in job.lists:
-        entries = load_list(loaded.root / item.path, item.kind.value, force=item.force)
-        facts.append(
-            {
-                "list_id": item.name,
-                "kind": item.kind.value,
-                "version": item.version if item.version != "unversioned" else entries.version,
-                "sha256": entries.sha256,
-                "licence": item.licence,
-                "retrieved": item.retrieved.isoformat() if item.retrieved else None,
-                "entries": len(entries.lines),
-                "canaries": len(entries.canaries),
-            }
-        )
-    return facts
+    return [
+        {
+            "list_id": item.name,
+            "kind": item.kind.value,
+            "licence": item.licence,
+            "retrieved": item.retrieved.isoformat() if item.retrieved else None,
+            **_list_facts(loaded, job, item),
+        }
+        for item in job.lists
+    ]
+
+
+def _list_facts(loaded: LoadedJob, job: Job, item: ListFile) -> dict[str, Any]:
+    """Load a list to see that it can be used, and return what the manifest says of it."""
+    named = None if item.version == "unversioned" else item.version
+    path = loaded.root / item.path
+    if item.kind is ListKind.WORK:
+        key = load_key(loaded.root / job.key_file).derive("shingle/v1")
+        works = load_works(path, key=key, shingle_size=job.deduplication.near.shingle_size)
+        own = {"version": named or works.sha256[:12], "sha256": works.sha256}
+        return {**own, "entries": works.entries, "canaries": 0}
+    entries = load_list(path, item.kind.value, force=item.force)  # type: ignore[arg-type]  # works: above
+    own = {"version": named or entries.version, "sha256": entries.sha256}
+    return {**own, "entries": len(entries.lines), "canaries": len(entries.canaries)}
 
 
 def _snapshots(loaded: LoadedJob, job: Job) -> list[dict[str, Any]]:

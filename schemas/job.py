@@ -15,7 +15,8 @@ from typing import Annotated
 from pydantic import Field
 
 from .deduplication import Deduplication
-from .job_governance import Approval, Gates, Request
+from .job_governance import Approval, Gates
+from .job_lists import ListFile, check_lists
 from .job_model import JobModel, Name, Share
 from .personal_data import PersonalData, check_personal_data
 from .rights import AsOf, Protocol, Snapshot, UaPolicy
@@ -161,30 +162,6 @@ class Source(JobModel):
     )
 
 
-class ListKind(StrEnum):
-    """What the entries of a list are."""
-
-    DOMAIN = "domain"
-    URL = "url"
-    URL_PREFIX = "url_prefix"
-    CONTENT_HASH = "content_hash"
-
-
-class ListFile(JobModel):
-    """One opt-out or takedown list."""
-
-    name: Name = Field(description="Short name, unique in the job; decisions cite it.")
-    kind: ListKind = Field(description="What an entry is.")
-    path: str = Field(description="File, relative to the job file.")
-    version: str = Field("unversioned", description="Version as its publisher names it.")
-    licence: str = Field("unknown", description="Licence of the list itself.")
-    retrieved: date | None = Field(None, description="Day it was retrieved.")
-    force: bool = Field(False, description="Accept entries as broad as a public suffix.")
-    request: Request | None = Field(
-        None, description="The request that this list carries out; null for a general list."
-    )
-
-
 class Rights(JobModel):
     """Opt-outs, takedowns and licences."""
 
@@ -222,6 +199,12 @@ class Rights(JobModel):
     )
     require_source: bool = Field(
         False, description="Quarantine documents without an address while a list is applied."
+    )
+    on_person: str = Field(
+        "remove",
+        pattern="^(remove|redact)$",
+        description="What to do with a document that holds a listed person's identifier: remove "
+        "it, or keep it where every such identifier in it is replaced.",
     )
     optout_copies: str = Field(
         "remove",
@@ -411,23 +394,8 @@ def check_job(job: Job) -> list[str]:
     if job.rights.ua_policy is UaPolicy.OWN_TOKEN and job.rights.own_token is None:
         problems.append("rights.own_token: ua_policy `own_token` needs it")
     problems += check_personal_data(job.personal_data)
-    problems += _check_requests(job)
+    problems += check_lists(job.lists, job.rights.lists, searched=job.personal_data.enabled)
     return sorted(problems)
-
-
-def _check_requests(job: Job) -> list[str]:
-    asked = [(number, item) for number, item in enumerate(job.lists) if item.request]
-    problems = [
-        f"lists[{number}].request: the list must be applied, name it in rights.lists"
-        for number, item in asked
-        if item.name not in job.rights.lists
-    ]
-    names = [item.request.id for _, item in asked if item.request]
-    return problems + [
-        f"lists[{asked[place][0]}].request.id: {name!r} is used twice"
-        for place, name in enumerate(names)
-        if name in names[:place]
-    ]
 
 
 def _repeated(place: str, names: list[str]) -> list[str]:

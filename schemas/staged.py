@@ -56,7 +56,8 @@ ANNOTATIONS = pa.schema(
         pa.field("pii_kinds", pa.string()),
     ]
 )
-"""One row for each record of a split; the columns `list:<name>` (int64, null = no match) follow."""
+"""One row for each record of a split; the columns of the lists follow: `list:<name>`
+(int64, null = no match), `score:<name>` of works, `staying:<name>` of persons."""
 
 SPANS_FOUND = pa.schema(
     [

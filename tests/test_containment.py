@@ -20,6 +20,7 @@ from muniment.transforms.containment import (
     ONE_IN,
     OVERLAPS,
     PROBES,
+    index_works,
     least_hits,
     pair_by_sample,
     probe_mask,
@@ -158,7 +159,7 @@ def test_pairs_with_too_few_hits_are_not_proposed() -> None:
 def test_every_document_is_compared_with_every_work(
     sets: list[set[int]], works: list[set[int]]
 ) -> None:
-    batch = work_overlaps(*hashed(sets), *hashed(works))
+    batch = work_overlaps(*hashed(sets), index_works(*hashed(works)))
     batch.validate(full=True)
     assert batch.schema == OVERLAPS
     found = {(row["document"], row["work"]): row for row in batch.to_pylist()}
@@ -178,7 +179,7 @@ def test_every_document_is_compared_with_every_work(
 
 def test_works_are_found_in_a_slice_of_sets() -> None:
     offsets, hashes = hashed([{1, 2}, {3, 4, 5}, {6}])
-    found = work_overlaps(offsets[1:], hashes, *hashed([{3, 4}])).to_pylist()
+    found = work_overlaps(offsets[1:], hashes, index_works(*hashed([{3, 4}]))).to_pylist()
     assert [(row["document"], row["common"], row["of_work"]) for row in found] == [(0, 2, 1.0)]
 
 

@@ -17,15 +17,16 @@ import pyarrow.compute as pc
 
 from ..schemas.batches import RECORDS
 from ..schemas.job import Source
+from ..schemas.job_lists import ListKind
 from ..schemas.staged import ANNOTATIONS, PASSAGES, SIGNALS_SEEN, SPANS_FOUND, required
 from .bands import band_hashes
 from .containment import ONE_IN
 from .dates import parse_dates
 from .hashing import canonical_text, hash_rows, siphash128
-from .measure_rights import measure_rights
+from .list_rules import list_column, score_column, staying_column
+from .measure_rights import match_persons, measure_rights
 from .minhash import shingle_hashes, sign
 from .pii import SPANS, Detection, detect, document_counts, document_kinds
-from .policy import list_column
 from .reading import Split
 from .repeated_passages import passage_rows
 from .rights import url_key
@@ -65,7 +66,15 @@ class Measured(NamedTuple):
 
 def annotation_schema(run: Run) -> pa.Schema:
     """Return the schema of the annotations of a run: one column more for each applied list."""
-    columns = [pa.field(list_column(name), pa.int64()) for name, _, _ in run.lists]
+    columns = []
+    for item in run.job.lists:
+        if item.name not in run.job.rights.lists:
+            continue
+        columns.append(pa.field(list_column(item.name), pa.int64()))
+        if item.kind is ListKind.WORK:
+            columns.append(pa.field(score_column(item.name), pa.float32()))
+        if item.kind is ListKind.PERSON:
+            columns.append(required(staying_column(item.name), pa.bool_()))
     return pa.schema([*ANNOTATIONS, *columns])
 
 
@@ -156,6 +165,7 @@ def _measure(
         counts = document_counts(texts, found.spans)
         columns["pii_sensitive"], columns["pii_minor"] = counts.distinct_sensitive, counts.minor
         least = run.job.personal_data.min_score
+        columns |= match_persons(run, found.spans, len(texts))
         columns["pii_kinds"] = document_kinds(len(texts), found.spans, least)
         columns["fault"] = found.faults
     with out.timed("signature", size):

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from functools import cache
 from math import comb
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -230,11 +230,47 @@ def _count_common(
     return document[:used], work[:used], common[:used]
 
 
+class WorkIndex(NamedTuple):
+    """Shingle sets of given works, by hash: plain arrays, that workers may map.
+
+    Attributes:
+        values: uint64[v], the distinct hashes, ascending.
+        first: int64[v + 1], where the works that have each begin in `owner`.
+        owner: int64[s], works by hash.
+        slots: int64[2^bits + 1], first place in `values` for each value of the top bits.
+        sizes: int64[w], shingles of each work.
+    """
+
+    values: UInt64Array
+    first: npt.NDArray[np.int64]
+    owner: npt.NDArray[np.int64]
+    slots: npt.NDArray[np.int64]
+    sizes: npt.NDArray[np.int64]
+
+
+def index_works(offsets: npt.NDArray[np.int64], hashes: UInt64Array) -> WorkIndex:
+    """Index the shingle sets of works.
+
+    Args:
+        offsets: int64[w + 1], sets of w works, as `minhash.shingle_hashes` returns them.
+        hashes: uint64[offsets[w]].
+    """
+    works = len(offsets) - 1
+    owner = np.repeat(np.arange(works), np.diff(offsets))
+    own = hashes[offsets[0] : offsets[-1]]
+    order = np.lexsort((owner, own))
+    values, first = np.unique(own[order], return_index=True)
+    first = np.append(first, len(order)).astype(np.int64)
+    # Hashes are uniform: their top bits are a table in which a value is found in a step or two.
+    bits = max(len(values).bit_length(), 1)
+    shift = np.uint64(64 - bits)
+    counts = np.bincount((values >> shift).astype(np.int64), minlength=1 << bits)
+    slots = np.append(0, np.cumsum(counts))
+    return WorkIndex(values, first, owner[order], slots, np.diff(offsets))
+
+
 def work_overlaps(
-    offsets: npt.NDArray[np.int64],
-    hashes: UInt64Array,
-    work_offsets: npt.NDArray[np.int64],
-    work_hashes: UInt64Array,
+    offsets: npt.NDArray[np.int64], hashes: UInt64Array, works: WorkIndex
 ) -> pa.RecordBatch:
     """Count what every document shares with every given work, exactly.
 
@@ -245,29 +281,25 @@ def work_overlaps(
     Args:
         offsets: int64[n + 1], sets of n documents.
         hashes: uint64[offsets[n]].
-        work_offsets: int64[w + 1], sets of w works.
-        work_hashes: uint64[work_offsets[w]].
+        works: The works.
 
     Returns:
         An `OVERLAPS` batch: every pair that shares a shingle (recall 1), so that a document which
         is a near copy (`jaccard`), a part (`in_work`) or a container (`of_work`) of a work is
         found by comparing with a threshold.
     """
-    works = len(work_offsets) - 1
-    owner = np.repeat(np.arange(works), np.diff(work_offsets))
-    own = work_hashes[work_offsets[0] : work_offsets[-1]]
-    order = np.lexsort((owner, own))
-    values, first = np.unique(own[order], return_index=True)
-    first = np.append(first, len(order)).astype(np.int64)
-    # Hashes are uniform: their top bits are a table in which a value is found in a step or two.
-    bits = max(len(values).bit_length(), 1)
-    shift = np.uint64(64 - bits)
-    counts = np.bincount((values >> shift).astype(np.int64), minlength=1 << bits)
-    at = np.append(0, np.cumsum(counts))
+    shift = np.uint64(64 - (len(works.slots) - 1).bit_length() + 1)
     document, work, common = _count_common(
-        offsets, hashes, values, first, owner[order], works, shift, at
+        offsets,
+        hashes,
+        works.values,
+        works.first,
+        works.owner,
+        len(works.sizes),
+        shift,
+        works.slots,
     )
-    mine, theirs = np.diff(offsets)[document], np.diff(work_offsets)[work]
+    mine, theirs = np.diff(offsets)[document], works.sizes[work]
     columns = [
         document,
         work,

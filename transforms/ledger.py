@@ -24,9 +24,9 @@ from ..schemas.tables_duplicates import DUPLICATES
 from ..schemas.tables_edits import CUTS, PII_STATS, SPANS
 from ..schemas.tables_rights import RIGHTS_SIGNALS
 from .hashing import hashes_to_ids
+from .list_rules import NO_ENTRY
 from .outcomes import COPY_ROLES, Fired, Outcomes, Relations
 from .pii import ENTITIES
-from .policy import NO_ENTRY
 
 _OUTCOME_WORDS = pa.array(["kept", "removed", "quarantined"])
 _ROLE_WORDS = pa.array(

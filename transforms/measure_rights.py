@@ -4,24 +4,30 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, time
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..schemas.job import LegalBasis, ListKind, Source
+from ..schemas.job import LegalBasis, Source
+from ..schemas.job_lists import ListKind
 from ..schemas.reasons import RightsObservability
 from ..schemas.rights import Channel, Protocol, SignalStatus, SignalValue
 from .dates import parse_times
-from .policy import list_column
+from .list_rules import list_column, score_column, staying_column
+from .pii import span_actions
 from .protect import withhold_hosts
 from .rights import (
+    first_entries,
     licence_allowed,
+    match_authors,
     match_content,
+    match_licences,
     match_readings,
     match_urls,
+    match_values,
     normalise_licences,
     parse_hosts,
 )
@@ -41,10 +47,12 @@ from .rights.signals import (
     page_licences,
 )
 from .run_state import Run
+from .works import match_works
 
 Columns = dict[str, Any]
 
 _OWN_GROUNDS = {LegalBasis.OWN_CONTENT, LegalBasis.PUBLIC_DOMAIN, LegalBasis.CONSENT}
+_LEAVING = {"left", "keep"}
 _STATED = Reading(SignalValue.UNKNOWN, SignalStatus.OK)
 _LICENCE_CHANNELS = {
     "document": Channel.RECORD,
@@ -94,9 +102,6 @@ def measure_rights(
         "notice": find_notices(clean["text"]),
         "synthetic_mark": find_labels(clean["text"]),
     }
-    listed = _match_lists(run, columns, hosts, canonical, address)
-    # Two readings of an address: listed under either is listed; else it cannot be judged.
-    columns["ambiguous_url"] = pc.and_(hosts["ambiguous"], pa.array(~listed))
     origins, paths = url_origins(clean["url"], address)
     documents = Documents(
         origins,
@@ -107,6 +112,10 @@ def measure_rights(
         clean["html_meta"],
     )
     columns |= _licences(run, source, clean, page_licences(documents, policy))
+    looked = _Looked(hosts, address, canonical, columns["licence"], clean["author"])
+    listed = _match_lists(run, columns, looked)
+    # Two readings of an address: listed under either is listed; else it cannot be judged.
+    columns["ambiguous_url"] = pc.and_(hosts["ambiguous"], pa.array(~listed))
     others = [*_own_signals(source, columns, listed), *_licence_signals(columns)]
     readers = run.file_readers(policy.agents)
     measured = measure_signals(documents, policy, run.snapshots, readers, others)
@@ -118,21 +127,67 @@ def measure_rights(
     return columns, _in_split(measured.rows, clean["row"], columns["fetched_at"])
 
 
-def _match_lists(
-    run: Run, columns: Columns, hosts: pa.RecordBatch, canonical: pa.Array, address: pa.Array
-) -> npt.NDArray[np.bool_]:
-    """Add the entry that matched of each list; return where any did."""
-    listed = np.zeros(len(address), dtype=bool)
+class _Looked(NamedTuple):
+    """What lists are compared with, a value a document."""
+
+    hosts: pa.RecordBatch
+    address: pa.Array
+    canonical: pa.Array
+    licence: pa.Array
+    author: pa.Array
+
+
+def _match_lists(run: Run, columns: Columns, looked: _Looked) -> npt.NDArray[np.bool_]:
+    """Add the entry that matched of each list; return where any reserves a right."""
+    listed = np.zeros(len(looked.address), dtype=bool)
     for name, kind, entries in run.lists:
         if kind is ListKind.DOMAIN:
-            entry = match_readings(hosts, entries)
+            entry = match_readings(looked.hosts, entries)
         elif kind is ListKind.CONTENT_HASH:
-            entry = match_content(canonical, entries)
+            entry = match_content(looked.canonical, entries)
+        elif kind is ListKind.LICENCE:
+            entry = match_licences(looked.licence, entries)
+        elif kind is ListKind.AUTHOR:
+            entry = match_authors(looked.author, entries)
+        elif kind is ListKind.PERSON:
+            continue  # once personal data has been looked for, see match_persons
         else:
-            entry = match_urls(address, entries)
+            entry = match_urls(looked.address, entries)
         columns[list_column(name)] = entry
         listed |= pc.is_valid(entry).to_numpy(zero_copy_only=False)
+    for name, share, works in run.works:
+        size = run.job.deduplication.near.shingle_size
+        entry, score = match_works(
+            looked.canonical, works, key=run.shingle_key, shingle_size=size, share=share
+        )
+        columns[list_column(name)], columns[score_column(name)] = entry, score
+        listed |= pc.is_valid(entry).to_numpy(zero_copy_only=False)
     return listed
+
+
+def match_persons(run: Run, spans: pa.Table, rows: int) -> Columns:
+    """Return the list columns of persons: which entry an identifier in a document is, if any.
+
+    Args:
+        run: The run.
+        spans: Personal data that was found, schema `pii.SPANS`.
+        rows: Number of documents.
+    """
+    columns: Columns = {}
+    for name, kind, entries in run.lists:
+        if kind is not ListKind.PERSON:
+            continue
+        hashes = [value.hex() for value in spans["value_hmac"].to_pylist()]
+        found = match_values(pa.array(hashes, pa.string()), entries)
+        row = spans["row"].to_numpy().astype(np.int64)
+        order = np.argsort(row, kind="stable")
+        columns[list_column(name)] = first_entries(row[order], found.take(pa.array(order)), rows)
+        met = spans.filter(found.is_valid())
+        left = [action in _LEAVING for action in span_actions(met, run.pii.policy)[1]]
+        staying = np.zeros(rows, dtype=bool)
+        staying[met["row"].to_numpy()[left]] = True
+        columns[staying_column(name)] = staying
+    return columns
 
 
 def _licences(

@@ -20,15 +20,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..schemas.deduplication import AddressCopies, PassageUnit, RepeatedPassages
-from ..schemas.job import Job, ListKind
+from ..schemas.job import Job
 from ..schemas.reasons import REASON_CODES, Reason, RightsState
 from ..schemas.source_register import MAX_ILLEGAL_SHARE
+from .list_rules import list_rules
 from .pii_rules import late_pii_rules, pii_rules
 from .rules import Hits, Rule, RuleFacts, column, holds
 from .units import fingerprint
-
-NO_ENTRY = -1
-
 
 _EMPTY = RuleFacts(
     "empty",
@@ -64,22 +62,6 @@ class HasFlag:
     def fires(self, signals: pa.Table) -> Hits:
         """Fire where the flag is set."""
         return Hits(column(signals, self.facts.signal))
-
-
-@dataclass(frozen=True)
-class OnList:
-    """Remove documents that match an opt-out or takedown list.
-
-    Args:
-        facts: Facts; `signal` names an int64 column of entry numbers, null where none matches.
-    """
-
-    facts: RuleFacts
-
-    def fires(self, signals: pa.Table) -> Hits:
-        """Fire where an entry matched."""
-        entry = pc.fill_null(signals[self.facts.signal], NO_ENTRY).to_numpy()
-        return Hits(entry != NO_ENTRY, entry=entry)
 
 
 @dataclass(frozen=True)
@@ -157,18 +139,6 @@ class IsToxic:
             threshold[holds(pc.equal(signals["lang"], language))] = value
         return Hits(score >= threshold, score, threshold)
 
-
-def list_column(list_id: str) -> str:
-    """Return the name of the signal column of a list."""
-    return f"list:{list_id}"
-
-
-_LIST_REASON = {
-    ListKind.DOMAIN: (Reason.OPTOUT_DOMAIN, "rights", "host is on a domain opt-out list"),
-    ListKind.URL: (Reason.OPTOUT_URL, "rights", "address is on an opt-out list"),
-    ListKind.URL_PREFIX: (Reason.OPTOUT_URL, "rights", "address starts with a listed prefix"),
-    ListKind.CONTENT_HASH: (Reason.TAKEDOWN, "takedown", "text is on a takedown list"),
-}
 
 # What the manifest says of each rule; the job's own settings are added when it is put in force.
 
@@ -310,20 +280,6 @@ _CUT = RuleFacts(
 )
 
 
-def _list_facts(name: str, kind: ListKind) -> RuleFacts:
-    reason, stage, meaning = _LIST_REASON[kind]
-    return RuleFacts(
-        f"{reason.value}:{name}",
-        stage,
-        list_column(name),
-        f"Removes documents whose {meaning}.",
-        "Directive (EU) 2019/790 Art. 4(3); GPAI Code of Practice, copyright 1.3; PIPL 47",
-        reason,
-        parameters={"list": name},
-        list_id=name,
-    )
-
-
 def rules_of(job: Job, toxicity_thresholds: dict[str, float]) -> tuple[Rule, ...]:
     """Return the rules of a job that look at one document, in the order they decide.
 
@@ -332,15 +288,11 @@ def rules_of(job: Job, toxicity_thresholds: dict[str, float]) -> tuple[Rule, ...
         toxicity_thresholds: Language to threshold, the models' own or the job's.
     """
     rights, language = job.rights, job.language
-    kinds = {item.name: item.kind for item in job.lists}
-    takedowns_first = sorted(
-        rights.lists, key=lambda name: kinds[name] is not ListKind.CONTENT_HASH
-    )
     rules: list[Rule] = [IsEmpty()]
     samples = (source.illegal_sample for source in job.sources)
     if any(sample is not None and sample.condemns for sample in samples):
         rules.append(HasFlag(_SOURCE_BLACKLISTED))
-    rules += [OnList(_list_facts(name, kinds[name])) for name in takedowns_first]
+    rules += list_rules(job)
     if rights.lists and rights.require_source:
         rules.append(HasFlag(_NO_SOURCE))
     if rights.lists:

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from ..schemas.deduplication import AddressCopies, PassageUnit
-from ..schemas.errors import KeyFileError, ListError, ModelError, StageError
-from ..schemas.job import Job, ListKind, Source
+from ..schemas.errors import KeyFileError, ModelError, StageError
+from ..schemas.job import Job, Source
+from ..schemas.job_lists import ListKind
 from ..schemas.rights import SnapshotKind
 from .code_digest import code_digest
 from .keys import Keyring, load_key
@@ -26,7 +27,7 @@ from .models import ModelFile, bundled_model, verify_model
 from .pii import PiiModels, PiiSettings, settings_of
 from .policy import rules_of
 from .reading import ReadLimits, Split, SplitReader
-from .rights import OptOutList, load_list
+from .rights import OptOutList, share_list
 from .rights.files import FileReader
 from .rights.signals import file_readers
 from .rights.snapshots import SnapshotStore, open_snapshots
@@ -34,9 +35,11 @@ from .rules import Rule
 from .stores import store_at
 from .toxicity import ToxicityModels
 from .units import Workspace, fingerprint
+from .works import Works, open_works
 
 PLAN_FILE = "plan.json"
 SNAPSHOT_FOLDER = "snapshots"
+LIST_FOLDER = "lists"
 
 
 @dataclass(frozen=True)
@@ -190,6 +193,10 @@ class Plan:
                 mode="json", include={"enabled", "entities", "min_score", "presidio", "recognisers"}
             ),
             [item for item in self.lists if item["list_id"] in job.rights.lists],
+            [item.share for item in job.lists if item.kind is ListKind.WORK],
+            [job.personal_data.model_dump(mode="json")]
+            if any(item.kind is ListKind.PERSON for item in job.lists)
+            else None,
             job.rights.model_dump(
                 mode="json",
                 include={"allow_licences", "ua_policy", "own_token", "asof", "record_only"},
@@ -285,7 +292,7 @@ class Run:
 
     @cached_property
     def lists(self) -> tuple[tuple[str, ListKind, OptOutList], ...]:
-        """Applied lists as (name, kind, list).
+        """Applied lists of entries as (name, kind, list), mapped from the work folder.
 
         Raises:
             ListError: A list is not the one that was planned with.
@@ -293,13 +300,41 @@ class Run:
         planned = {item["list_id"]: item["sha256"] for item in self.plan.lists}
         loaded = []
         for item in self.job.lists:
-            if item.name not in self.job.rights.lists:
+            if item.name not in self.job.rights.lists or item.kind is ListKind.WORK:
                 continue
-            entries = load_list(self.path(item.path), item.kind.value, force=item.force)
-            if entries.sha256 != planned[item.name]:
-                raise ListError(f"list {item.name}: the file changed after the job was planned")
+            entries = share_list(
+                self.path(item.path),
+                item.kind.value,  # type: ignore[arg-type]  # works are read otherwise
+                Path(self._scratch, LIST_FOLDER),
+                sha256=planned[item.name],
+                force=item.force,
+            )
             loaded.append((item.name, item.kind, entries))
         return tuple(loaded)
+
+    @cached_property
+    def works(self) -> tuple[tuple[str, float, Works], ...]:
+        """Applied lists of works as (name, least share, works).
+
+        Raises:
+            ListError: A work is not the one that was planned with.
+        """
+        planned = {item["list_id"]: item["sha256"] for item in self.plan.lists}
+        return tuple(
+            (
+                item.name,
+                item.share,
+                open_works(
+                    self.path(item.path),
+                    Path(self._scratch, LIST_FOLDER),
+                    sha256=planned[item.name],
+                    key=self.shingle_key,
+                    shingle_size=self.job.deduplication.near.shingle_size,
+                ),
+            )
+            for item in self.job.lists
+            if item.name in self.job.rights.lists and item.kind is ListKind.WORK
+        )
 
     @cached_property
     def _scratch(self) -> str:

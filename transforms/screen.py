@@ -19,6 +19,7 @@ from ..schemas.reasons import RightsState
 from ..schemas.staged import ADDRESSES, IDENTITIES, U64, required
 from .exact import priorities
 from .exchange import write_parcels
+from .list_rules import denies_copies
 from .policy import judge
 from .reading import Split
 from .refs import split_base, top_bits
@@ -64,13 +65,18 @@ def screen_split(run: Run, split: Split, annotations: str, out: UnitOutputs) -> 
         table["tokens"].to_numpy(),
         pc.fill_null(table["published"].cast(pa.int32()), _NO_DATE).to_numpy(),
     )
+    # A contract may allow what a protocol reserves, but not what a request takes down.
+    denied = rank == _RIGHTS_RANK[RightsState.DENY]
+    for rule, hits in zip(run.rules, verdict.hits, strict=True):
+        if denies_copies(rule.facts):
+            denied = denied | hits.mask
     ref = split_base(split) | table["row"].to_numpy().astype(np.uint64)
     columns = {
         "ref": ref,
         "priority_hi": high,
         "priority_lo": low,
         "eligible": verdict.reason == 0,
-        "denied": rank == _RIGHTS_RANK[RightsState.DENY],
+        "denied": denied,
     }
     screened = pa.table([columns[name] for name in SCREENED.names], schema=SCREENED)
     out.write_ipc("screened", SCREENED, screened.to_batches())

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -141,6 +141,31 @@ def licence_allowed(licences: pa.Array, allow: Sequence[str]) -> pa.Array:
         verdicts.append(parsed is not None and _covered(parsed, allowed))
     codes = encoded.indices.fill_null(len(verdicts))
     return pa.array([*verdicts, False], pa.bool_()).take(codes)
+
+
+def denied_part(licence: str, listed: Callable[[str], int | None]) -> int | None:
+    """Return the entry of a list for which a licence leaves no way to use a document, or None.
+
+    `A OR B` is denied if both are, `A AND B` if either is; `A WITH E` if it or `A` is.
+
+    Args:
+        licence: SPDX expression as `normalise_licences` returns it.
+        listed: Gives the entry number of one licence or whole expression, None if it is not listed.
+    """
+    whole = listed(licence)
+    parsed = _parse(licence)
+    return whole if whole is not None or parsed is None else _denied(parsed, listed)
+
+
+def _denied(expression: Any, listed: Callable[[str], int | None]) -> int | None:
+    if expression.isliteral:
+        base = getattr(expression, "license_symbol", expression)
+        found = listed(expression.render())
+        return listed(base.render()) if found is None else found
+    parts = [_denied(part, listed) for part in expression.args]
+    denied = [part for part in parts if part is not None]
+    either = expression.operator.strip() == "OR"
+    return min(denied) if denied and (not either or len(denied) == len(parts)) else None
 
 
 def _covered(expression: Any, allowed: frozenset[str]) -> bool:

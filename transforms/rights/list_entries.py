@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -11,17 +11,19 @@ import pyarrow.compute as pc
 from numba import njit
 from numpy.typing import NDArray
 
+from .authors import normalise_authors
 from .buffers import string_array, string_buffers
 from .hosts import read_url
 from .licences import UNKNOWN, normalise_licences
 from .public_suffix import is_public_suffix
 from .urls import HOST_BYTES, PLAIN, parse_hosts, url_key
 
-ListKind = Literal["domain", "url", "url_prefix", "content_hash", "licence"]
-KINDS: tuple[ListKind, ...] = ("domain", "url", "url_prefix", "content_hash", "licence")
+ListKind = Literal["domain", "url", "url_prefix", "content_hash", "licence", "author", "person"]
+KINDS: tuple[ListKind, ...] = get_args(ListKind)
 """What the entries of a list are, and so what they are matched with."""
 
 _HASH = r"^(?:sha256:)?(?P<hash>[0-9a-f]{64})$"
+_KEYED = r"^[0-9a-f]{32}$"
 _WHOLE_HOST = "^[a-z]+://[^/]+/$"
 _EVERYTHING = pa.array(["*", "*.*", "*.", ".", "/", "http://", "https://"])
 _NONE = pa.scalar(None, pa.string())
@@ -60,6 +62,12 @@ def normalise_entries(entries: pa.Array, kind: ListKind) -> tuple[pa.Array, NDAr
         lower = pc.utf8_lower(entries)
         found = pc.extract_regex(lower, _HASH)
         return pc.struct_field(found, "hash"), everything
+    if kind == "author":
+        names, broad = normalise_authors(entries)
+        return names, everything | broad
+    if kind == "person":
+        lower = pc.utf8_lower(entries)
+        return pc.if_else(pc.match_substring_regex(lower, _KEYED), lower, _NONE), everything
     licences = normalise_licences(entries).column("licence")
     return pc.if_else(pc.equal(licences, UNKNOWN), _NONE, licences), everything
 

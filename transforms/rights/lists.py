@@ -20,7 +20,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ...schemas.errors import ListError
+from ..written_once import mapped, written_once
+from .authors import credited_names
 from .buffers import string_buffers
+from .licences import denied_part
 from .list_entries import KINDS, ListKind, normalise_entries
 from .list_formats import read_lines
 from .string_index import (
@@ -84,7 +87,8 @@ def load_list(
     Args:
         path: File in any of the formats of `list_formats`.
         kind: What the entries are: `domain` (matches the host and all below it), `url` (exact),
-            `url_prefix` (see `match_urls`), `content_hash` (sha256 in hex), `licence` (SPDX or a usual name).
+            `url_prefix` (see `match_urls`), `content_hash` (sha256 in hex), `licence` (SPDX or a
+            usual name), `author` (see `authors`), `person` (keyed hash of an identifier, in hex).
         force: Whether an entry may be a public suffix (`com`, `co.uk`). `*` never may.
         skip_malformed: Whether lines that cannot be read are skipped and reported in
             `OptOutList.malformed`; otherwise they refuse the list.
@@ -168,11 +172,37 @@ def open_list(folder: str | Path) -> OptOutList:
     """
     folder = Path(folder)
     about = json.loads((folder / "list.json").read_text("utf-8"))
-    arrays = [np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS]
+    arrays = [mapped(folder / f"{name}.npy") for name in _ARRAYS]
     about["malformed"] = tuple(about["malformed"])
     about["canaries"] = tuple((must, value) for must, value in about["canaries"])
-    lines = np.load(folder / "lines.npy", mmap_mode="r")
-    return OptOutList(**about, lines=lines, index=frozen_index(*arrays))
+    return OptOutList(**about, lines=mapped(folder / "lines.npy"), index=frozen_index(*arrays))
+
+
+def share_list(
+    path: str | Path, kind: ListKind, folder: Path, *, sha256: str, force: bool = False
+) -> OptOutList:
+    """Map a list from a folder that all workers of a machine share, indexing it first if nobody has.
+
+    So a list of millions is in memory once a machine, however many workers match with it.
+
+    Args:
+        path: The list file.
+        kind: What the entries are.
+        folder: Folder of the run.
+        sha256: Digest that was planned with.
+        force: As in `load_list`.
+
+    Raises:
+        ListError: As `load_list`, or the file changed since the job was planned.
+    """
+
+    def write(staging: Path) -> None:
+        loaded = load_list(path, kind, force=force)
+        if loaded.sha256 != sha256:
+            raise ListError(f"list {Path(path).name}: the file changed after the job was planned")
+        save_list(loaded, staging)
+
+    return open_list(written_once(folder, f"{kind}-{sha256[:32]}", write))
 
 
 _ARRAYS = ("data", "offsets", "hashes", "order", "buckets")
@@ -252,18 +282,69 @@ def match_content(texts: pa.Array, lst: OptOutList) -> pa.Array:
     return match_values(pa.array(digests, pa.string(), mask=~valid), lst)
 
 
+def match_licences(licences: pa.Array, lst: OptOutList) -> pa.Array:
+    """Return the entry that leaves no way to use a document under each licence.
+
+    Args:
+        licences: string array of SPDX expressions as `licences.normalise_licences` returns them.
+        lst: A list of kind `licence`.
+
+    Returns:
+        int64 array of entry numbers; null where a way is left, or the licence is not known.
+    """
+    _expect(lst, "licence")
+
+    def listed(licence: str) -> int | None:
+        number: int | None = match_values(pa.array([licence], pa.string()), lst)[0].as_py()
+        return number
+
+    encoded = licences.dictionary_encode()
+    numbers = [denied_part(licence, listed) for licence in encoded.dictionary.to_pylist()]
+    return pa.array(numbers, pa.int64()).take(encoded.indices)
+
+
+def match_authors(lines: pa.Array, lst: OptOutList) -> pa.Array:
+    """Return the first entry that names an author of each document.
+
+    Args:
+        lines: string array of credit lines, as the input has them; null allowed.
+        lst: A list of kind `author`.
+
+    Returns:
+        int64 array of entry numbers; null where none is named.
+    """
+    _expect(lst, "author")
+    rows, names = credited_names(lines)
+    return first_entries(rows, match_values(names, lst), len(lines))
+
+
+def first_entries(rows: NDArray[np.int64], entries: pa.Array, count: int) -> pa.Array:
+    """Return the first entry found for each row.
+
+    Args:
+        rows: int64 `[k]`, ascending.
+        entries: int64 `[k]`, null where nothing was found.
+        count: Number of rows.
+    """
+    some = entries.is_valid().to_numpy(zero_copy_only=False)
+    found = np.full(count, -1, np.int64)
+    found[rows[some][::-1]] = entries.drop_null().to_numpy()[::-1]
+    return _numbers(found)
+
+
 def match_values(values: pa.Array, lst: OptOutList) -> pa.Array:
     """Return the entry equal to each value.
 
     Args:
         values: string array: for `content_hash` sha256 in lower-case hex, for `licence` the
-            expression as `licences.normalise_licences` returns it; null allowed.
-        lst: A list of kind `content_hash` or `licence`.
+            expression as `licences.normalise_licences` returns it, for `author` a name as
+            `authors.credited_names` does, for `person` a keyed hash in hex; null allowed.
+        lst: A list of one of these kinds.
 
     Returns:
         int64 array of entry numbers; null where no entry is equal.
     """
-    _expect(lst, "content_hash", "licence")
+    _expect(lst, "content_hash", "licence", "author", "person")
     return _numbers(longest_prefixes(lst.index, *string_buffers(values), True))
 
 
@@ -301,6 +382,8 @@ def _check_canaries(path: Path, loaded: OptOutList) -> None:
         found = match_readings(parse_hosts(values), loaded)
     elif loaded.kind in ("url", "url_prefix"):
         found = match_urls(url_key(values), loaded)
+    elif loaded.kind == "author":
+        found = match_authors(values, loaded)
     else:
         found = match_values(normalise_entries(values, loaded.kind)[0], loaded)
     matched = found.is_valid().to_pylist()

@@ -11,9 +11,6 @@ opt-out fetched over https holds for a page fetched over http.
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +24,7 @@ from numpy.typing import NDArray
 from ...schemas.errors import InputError
 from ..dates import parse_times
 from ..reading.parquet import open_parquet
+from ..written_once import mapped, written_once
 from .buffers import string_buffers
 from .origins import other_scheme, url_origins
 from .string_index import StringIndex, build_index, frozen_index, longest_prefixes
@@ -119,19 +117,8 @@ def open_snapshots(paths: Sequence[Path], digests: Sequence[str], folder: Path) 
         InputError: A table changed since it was planned, or is not one.
     """
     name = hashlib.sha256("".join(digests).encode()).hexdigest()[:32]
-    target = folder / name
-    if not target.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix="writing-", dir=folder))
-        try:
-            _write(paths, digests, staging)
-            os.rename(staging, target)
-        except OSError:
-            if not target.exists():  # else another worker was faster, with the same bytes
-                raise
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
-    arrays = {name: _mapped(target / f"{name}.npy") for name in (*_INDEX, *_ARRAYS)}
+    target = written_once(folder, name, lambda staging: _write(paths, digests, staging))
+    arrays = {name: mapped(target / f"{name}.npy") for name in (*_INDEX, *_ARRAYS)}
     index = frozen_index(*(arrays.pop(name) for name in _INDEX))
     size = (target / "bodies").stat().st_size
     bodies = np.memmap(target / "bodies", np.uint8, "r") if size else np.zeros(0, np.uint8)
@@ -163,11 +150,6 @@ def _inspect(path: Path) -> tuple[pa.Schema, int]:
 
 def _time_column(schema: pa.Schema) -> str:
     return "fetched_at" if "fetched_at" in schema.names else "fetched"
-
-
-def _mapped(path: Path) -> NDArray[Any]:
-    loaded = np.load(path, mmap_mode="r")
-    return loaded if loaded.size else np.asarray(loaded)
 
 
 def _write(paths: Sequence[Path], digests: Sequence[str], folder: Path) -> None:
