@@ -18,11 +18,11 @@ from muniment.schemas.reasons import (
     Reason,
 )
 from muniment.schemas.staged import ANNOTATIONS
+from muniment.transforms.list_rules import list_column
 from muniment.transforms.policy import (
     Verdict,
     judge,
     late_rules_of,
-    list_column,
     policy_digest,
     rules_of,
 )
