@@ -7,14 +7,10 @@
 
 No digest covers these files, so a file of the first two kinds that cannot be read gives nulls or
 no row; a sample that cannot be read is an error, because a reviewer must mend it.
-
-Source of the envelope: DSSE v1 (secure-systems-lab/dsse, protocol.md), in-toto Statement v1.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import csv
 import hashlib
 import json
@@ -25,7 +21,9 @@ import pyarrow as pa
 
 from ..schemas import tables_governance as beside
 from ..schemas.errors import IntegrityError, QueryError, ReleaseError
+from .envelope import payload_of, signer_of, statement_of
 from .release import current_id, manifest_bytes, release_ids
+from .signatures import envelopes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,10 +32,7 @@ if TYPE_CHECKING:
     from ..schemas.fields import TableSpec
     from .release import Release
 
-ATTESTATIONS_FOLDER = "attestations"
 SAMPLES_FOLDER = "samples"
-
-_ENVELOPE_LIMIT = 1 << 20
 
 
 def side_tables(release: Release) -> dict[str, pa.Table]:
@@ -103,72 +98,18 @@ def _time(text: object) -> datetime | None:
 def _attestations(release: Release) -> Iterator[dict[str, Any]]:
     gates = release.manifest.get("job", {}).get("gates") or {}
     signers = [str(signer) for signer in gates.get("signers", ())]
-    folder = release.output / ATTESTATIONS_FOLDER
     for release_id in release_ids(release.output):
-        for path in sorted((folder / release_id).glob("*.json")):
-            if path.is_symlink() or not path.is_file() or path.stat().st_size > _ENVELOPE_LIMIT:
-                continue
-            envelope = _json_file(path)
-            payload = _base64(envelope.get("payload"))
-            statement = _statement(payload)
-            for subject in statement.get("subject", ()):
+        for path, envelope in envelopes(release.output, release_id):
+            content = statement_of(payload_of(envelope or {}))
+            signer = signer_of(envelope or {}, signers)
+            for subject in content.get("subject", ()):
                 yield {
                     "release_id": release_id,
-                    "subject_sha256": str(subject.get("digest", {}).get("sha256", "")),
-                    "predicate_type": str(statement.get("predicateType", "")),
-                    "signer": _signer(envelope, payload, signers),
-                    "file": f"{ATTESTATIONS_FOLDER}/{release_id}/{path.name}",
+                    "subject_sha256": str(subject["digest"].get("sha256", "")),
+                    "predicate_type": str(content.get("predicateType", "")),
+                    "signer": signer,
+                    "file": path,
                 }
-
-
-def _base64(text: object) -> bytes:
-    try:
-        return base64.b64decode(str(text), validate=True)
-    except (binascii.Error, ValueError):
-        return b""
-
-
-def _statement(payload: bytes) -> dict[str, Any]:
-    """Return an in-toto statement whose subjects are objects with digests, or nothing."""
-    try:
-        value = json.loads(payload)
-        sound = all(isinstance(subject["digest"], dict) for subject in value["subject"])
-    except (ValueError, RecursionError, TypeError, KeyError):
-        return {}
-    return value if sound else {}
-
-
-def pre_authentication(payload_type: str, payload: bytes) -> bytes:
-    """Return the bytes that a DSSE signature signs.
-
-    >>> pre_authentication("t", b"abc")
-    b'DSSEv1 1 t 3 abc'
-    """
-    kind = payload_type.encode()
-    return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
-
-
-def _signer(envelope: dict[str, Any], payload: bytes, signers: list[str]) -> str | None:
-    """Return the first of some public keys that verifies a signature of the envelope."""
-    signatures = envelope.get("signatures")
-    if not signers or not isinstance(signatures, list):
-        return None
-    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415  (slow, rarely needed)
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415
-        Ed25519PublicKey,
-    )
-
-    signed = pre_authentication(str(envelope.get("payloadType")), payload)
-    for signer in signers:
-        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(signer))
-        for signature in signatures:
-            given = _base64(signature.get("sig")) if isinstance(signature, dict) else b""
-            try:
-                key.verify(given, signed)
-            except InvalidSignature:
-                continue
-            return signer
-    return None
 
 
 def _stages(report: dict[str, Any]) -> list[dict[str, Any]]:

@@ -20,15 +20,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import click
 
 from .. import __version__
-from ..schemas.errors import IntegrityError, JobError, MunimentError
-
-RELEASE = "release"
-"""Folder of a release where none is given."""
+from ..schemas.errors import JobError, MunimentError
+from .cli_proof import PROOF_COMMANDS
+from .cli_words import RELEASE, folder_and, print_json, say
 
 _BEAM_FLAGS = {"ignore_unknown_options": True, "allow_extra_args": True}
 
@@ -69,16 +67,6 @@ def _ending_at_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _folder_and(words: tuple[str, ...], count: int, what: str) -> tuple[str, tuple[str, ...]]:
-    """Split `[DIR] WORD...`: the folder may be left out."""
-    if len(words) not in {count, count + 1}:
-        message = f"expected [DIR]{' and ' + what if count else ''}, got {len(words)} arguments"
-        raise click.UsageError(message)
-    if len(words) > count:
-        return words[0], words[1:]
-    return RELEASE, words
-
-
 def _pairs(values: tuple[str, ...]) -> dict[str, str]:
     """Read `name=value` arguments."""
     split = [value.partition("=") for value in values]
@@ -104,10 +92,6 @@ def _url_hasher(key_file: Path) -> Callable[[str], bytes]:
         return bytes(hashes_to_ids(hashes)[0].as_py())
 
     return hash_url
-
-
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, sort_keys=True))
 
 
 @cli.command(context_settings=_BEAM_FLAGS)
@@ -174,7 +158,7 @@ def run(
     if dry_run:
         click.echo(json.dumps(describe_plan(loaded, output, context.args), indent=1))
         return
-    _print_json(run_job(loaded, output, context.args, workers=forked))
+    print_json(run_job(loaded, output, context.args, workers=forked))
 
 
 @cli.command()
@@ -219,7 +203,7 @@ def query(
     if listing:
         click.echo(list_named())
         return
-    folder, rest = _folder_and(words, 0 if named else 1, "SQL")
+    folder, rest = folder_and(words, 0 if named else 1, "SQL")
     release = open_release(folder, snapshot=release_id)
     if named:
         run_named(release, named, _pairs(pairs), form)
@@ -239,29 +223,13 @@ def explain(words: tuple[str, ...], form: str, key_file: Path | None) -> None:
     from .explain import render_text  # noqa: PLC0415
     from .release import open_release  # noqa: PLC0415
 
-    folder, rest = _folder_and(words, 1, "DOC_ID or URL")
+    folder, rest = folder_and(words, 1, "DOC_ID or URL")
     hasher = _url_hasher(key_file) if key_file else None
     answer = explain_document(open_release(folder), rest[0], url_hasher=hasher)
     if form == "json":
-        _print_json(answer)
+        print_json(answer)
     else:
         click.echo(render_text(answer))
-
-
-@cli.command()
-@click.argument("folder", metavar="[DIR]", default=RELEASE)
-def verify(folder: str) -> None:
-    """Check every file of the release in DIR, and its books; name what is wrong."""
-    from .release import open_release  # noqa: PLC0415
-    from .verify import verify as verify_release  # noqa: PLC0415
-
-    release = open_release(folder)
-    faults = verify_release(release)
-    if faults:
-        for fault in faults[1:]:
-            _say(str(fault))
-        raise IntegrityError(str(faults[0]))
-    _print_json({"release": release.id, "files": len(release.listed), "verified": True})
 
 
 @cli.command()
@@ -294,7 +262,7 @@ def demo(output: Path) -> None:
     """Govern the documents of the installed Python packages, start to finish; no network."""
     from .demo import run_demo  # noqa: PLC0415
 
-    _print_json(run_demo(output))
+    print_json(run_demo(output))
 
 
 @cli.command()
@@ -306,13 +274,8 @@ def schema(what: str) -> None:
     click.echo(render_job_reference() if what == "job" else render_manifest_reference(), nl=False)
 
 
-@cli.command()
-@click.argument("path", type=click.Path(path_type=Path))
-def keygen(path: Path) -> None:
-    """Write a new secret key to PATH, readable by its owner only."""
-    from ..transforms.keys import generate_key  # noqa: PLC0415
-
-    _print_json({"key_file": str(path), "key_id": generate_key(path).key_id.hex()})
+for _command in PROOF_COMMANDS:
+    cli.add_command(_command)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -321,34 +284,30 @@ def main(arguments: list[str] | None = None) -> int:
         cli.main(arguments, prog_name="muniment", standalone_mode=False)
     except JobError as error:
         for problem in error.problems:
-            _say(problem)
+            say(problem)
         return error.exit_code
     except MunimentError as error:
-        _say(str(error))
+        say(str(error))
         return error.exit_code
     except click.exceptions.Exit as stop:
         return int(stop.exit_code)
     except click.Abort:
         return 130
     except click.ClickException as error:
-        _say(_usage_problem(error))
+        say(_usage_problem(error))
         return 2
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
         return 1
     except OSError as error:
-        _say(f"{error.filename or 'input or output'}: {error.strerror}")
+        say(f"{error.filename or 'input or output'}: {error.strerror}")
         return 2
     except Exception as error:  # noqa: BLE001  (its words may hold document text)
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(frame.filename).name}:{frame.lineno}"
-        _say(f"a defect in muniment: {type(error).__name__} at {place}; please report it")
+        say(f"a defect in muniment: {type(error).__name__} at {place}; please report it")
         return 1
     return 0
-
-
-def _say(problem: str) -> None:
-    click.echo(f"error: {problem}", err=True)
 
 
 def _usage_problem(error: click.ClickException) -> str:

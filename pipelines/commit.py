@@ -35,6 +35,7 @@ from ..schemas.tables_duplicates import FORMER_RELEASES, SUPERSEDED
 from ..schemas.tables_governance import REQUESTS, RULES
 from ..schemas.tables_rights import LISTS, SNAPSHOTS
 from ..transforms.finalize import PRODUCT_TABLES
+from ..transforms.leaves import leaf_keys
 from ..transforms.outcomes import rules_in_force
 from ..transforms.policy import policy_digest
 from ..transforms.protect import publishable_name
@@ -50,6 +51,7 @@ from .metrics import metric_rows
 from .release import BESIDE, FORMAT, current_id, manifest_bytes, open_release, release_ids
 from .release_files import PUBLIC, ReleaseFiles
 from .restricted import FOLDER
+from .roots import ALGORITHM, ROOTED, leaves_path, root_entry, table_leaves
 from .verify import verify
 
 
@@ -91,8 +93,9 @@ def commit_release(
     _write_small_tables(run, files, annotated, totals, rules, final)
     _write_former(run, files, former)
     restricted = files.index_restricted(run)
+    roots = _roots(run, files)
     manifest = _with_parent(
-        _manifest(run, files, totals, rules) | {"restricted": restricted}, output
+        _manifest(run, files, totals, rules) | {"restricted": restricted, "roots": roots}, output
     )
     release_id = hashlib.sha256(manifest).hexdigest()[:16]
     target = join(output, "snapshots", release_id)
@@ -191,6 +194,19 @@ def _write_rows(files: ReleaseFiles, spec: TableSpec, rows: Sequence[Mapping[str
         for field in schema
     }
     files.write(spec, plain, len(rows))
+
+
+def _roots(run: Run, files: ReleaseFiles) -> dict[str, Any]:
+    """Write the leaves of the rooted tables; return what MANIFEST.json says of their roots."""
+    job = hashlib.sha256(canonical_job(run.job)).hexdigest()
+    context = digest_of([job, *(item["sha256"] for item in run.plan.inputs)]).hex()
+    entries = {}
+    for spec in ROOTED:
+        keys = leaf_keys(run.keyring, spec.name, context)
+        leaves = table_leaves(spec, files.parts(spec.name), keys)
+        files.add(leaves_path(spec.name), leaves.salted.tobytes(), len(leaves.salted))
+        entries[spec.name] = root_entry(leaves)
+    return {"algorithm": ALGORITHM, "context": context, "tables": entries}
 
 
 def _added(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:

@@ -2,7 +2,7 @@
 """Check a release against its own manifest: every file, every schema, and the books.
 
 Files come first: size, sha256, row count, schema, nothing missing, nothing extra. Only if they
-are intact are the books worth checking, because those are SQL over the files (`BOOKS`): each
+are intact are roots and books worth checking; the books are SQL over the files (`BOOKS`): each
 statement returns the rows that break one rule, and an empty answer means that the rule holds.
 A fault names a file, a row and a check; never what the row says.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,16 +24,20 @@ from ..schemas.tables import ALL_TABLES, CORPUS
 from ..transforms.stores import join, store_at
 from .answers import inert
 from .books import BOOKS
+from .faults import Fault
 from .query import connect
 from .release import UNLISTED
 from .restricted import INDEX, open_to_others, restricted_files
+from .signatures import check_signatures
+from .verify_roots import check_leaves, check_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import duckdb
 
+    from ..transforms.keys import Keyring
     from .release import Release, ReleaseFile
 
 MOST_ROWS = 20
@@ -45,33 +48,15 @@ _WORDS = ("code_version", "config_sha256", "key_id")
 _TABLES = {spec.name: spec for spec in (*ALL_TABLES, *RESTRICTED_TABLES)}
 
 
-@dataclass(frozen=True)
-class Fault:
-    """One thing that is not as the manifest says.
-
-    Args:
-        file: File or table, as a path below the release folder.
-        row: Row or document the fault is at; empty where it is the file as a whole.
-        check: Name of the check, a word with hyphens.
-        detail: What was expected and what was found; counts and digests only.
-    """
-
-    file: str
-    row: str
-    check: str
-    detail: str
-
-    def __str__(self) -> str:
-        """Return the fault as one line."""
-        place = f"{self.file}: {self.row}" if self.row else self.file
-        return f"{place}: {self.check}: {self.detail}"
-
-
-def verify(release: Release) -> list[Fault]:
+def verify(
+    release: Release, keyring: Keyring | None = None, trusted: Sequence[str] = ()
+) -> list[Fault]:
     """Check everything that a release says of itself.
 
     Args:
         release: An opened release, so its manifest is proved already.
+        keyring: Its key; with it every row is held against the Merkle roots, and named.
+        trusted: Public ed25519 keys (hexadecimal); where given, one must have signed the release.
 
     Returns:
         Faults in the order of the files, then of the checks; empty when the release is sound.
@@ -81,7 +66,10 @@ def verify(release: Release) -> list[Fault]:
     except IntegrityError as error:
         return [Fault(INDEX, "", "restricted", str(error).removeprefix(f"{INDEX}: "))]
     faults = [*_check_listing(release, restricted), *_check_files(release, restricted)]
-    return faults or _check_books(release)
+    roots = list(check_leaves(release)) if not faults else []
+    rows = list(check_rows(release, keyring)) if keyring and not roots else []
+    signed = check_signatures(release, trusted) if trusted else []
+    return [*(faults or roots or _check_books(release)), *rows, *signed]
 
 
 def _check_listing(release: Release, restricted: tuple[ReleaseFile, ...]) -> Iterator[Fault]:

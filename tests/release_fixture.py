@@ -22,7 +22,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from muniment.pipelines.roots import ALGORITHM, ROOTED, leaves_path, root_entry, table_leaves
 from muniment.schemas.tables import ALL_TABLES, CORPUS, SCHEMA_VERSION
+from muniment.transforms.keys import Keyring
+from muniment.transforms.leaves import leaf_keys
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 Rows = list[dict[str, Any]]
 Tables = dict[str, Rows]
 
+KEY = Keyring(hashlib.sha256(b"fixture").digest())
 TABLES = {spec.name: spec for spec in ALL_TABLES}
 
 
@@ -522,7 +526,7 @@ def _declarations(made: Tables) -> None:
             "config_sha256": digest,
             "policy_sha256": digest,
             "inputs_sha256": digest,
-            "key_id": digest[:8],
+            "key_id": KEY.key_id,
             "tokenizer": "words@1",
             "dedup_bands": 16,
             "dedup_rows": 8,
@@ -592,6 +596,7 @@ def write_release(output: Path, made: Tables, **manifest: Any) -> str:
             parts = [(f"manifest/{name}/part-00000.parquet", made[name])]
         for path, rows in parts:
             files.append(_write_part(stage, path, name, rows))
+    roots = _write_roots(stage, files)
     runs, documents = made["runs"][0], made["documents"]
     content = {
         "format": "muniment-release",
@@ -599,7 +604,8 @@ def write_release(output: Path, made: Tables, **manifest: Any) -> str:
         "code_version": "0.1.0",
         "job": {"name": "story", "description": "Thirty documents.", "contact": None},
         "config_sha256": hashlib.sha256(b"fixture").hexdigest(),
-        "key_id": hashlib.sha256(b"fixture").hexdigest()[:16],
+        "key_id": KEY.key_id.hex(),
+        "roots": roots,
         "models": [],
         "lists": [],
         "rules": [],
@@ -641,6 +647,22 @@ def _write_part(stage: Path, path: str, table: str, rows: Rows) -> dict[str, Any
         "rows": len(rows),
         "sha256": hashlib.sha256(raw).hexdigest(),
     }
+
+
+def _write_roots(stage: Path, files: list[dict[str, Any]]) -> dict[str, Any]:
+    """Write the leaves of the rooted tables, list them, and return the roots."""
+    entries = {}
+    for spec in ROOTED:
+        parts = [str(stage / item["path"]) for item in files if item["table"] == spec.name]
+        leaves = table_leaves(spec, parts, leaf_keys(KEY, spec.name, "fixture"))
+        path, raw = leaves_path(spec.name), leaves.salted.tobytes()
+        (stage / path).parent.mkdir(exist_ok=True)
+        (stage / path).write_bytes(raw)
+        facts = {"bytes": len(raw), "rows": len(leaves.salted)}
+        sha256 = hashlib.sha256(raw).hexdigest()
+        files.append({"path": path, "table": None, "sha256": sha256, **facts})
+        entries[spec.name] = root_entry(leaves)
+    return {"algorithm": ALGORITHM, "context": "fixture", "tables": entries}
 
 
 def _tally(documents: Rows, outcome: str) -> dict[str, int]:

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from muniment.pipelines.beside import pre_authentication
+from muniment.pipelines.envelope import pre_authentication
 from muniment.pipelines.gates import check_gates, require_passed
 from muniment.pipelines.guards import check_approval
 from muniment.pipelines.plan import make_plan
