@@ -94,6 +94,22 @@ def _url_hasher(key_file: Path) -> Callable[[str], bytes]:
     return hash_url
 
 
+def _text_hash(text_file: Path, key_file: Path) -> str:
+    """Return the keyed hash of a text as a run makes it, hexadecimal."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    from ..schemas.errors import InputError  # noqa: PLC0415
+    from ..transforms.hashing import canonical_text, hashes_to_ids, siphash128  # noqa: PLC0415
+    from ..transforms.keys import load_key  # noqa: PLC0415
+
+    try:
+        text = pa.array([text_file.read_bytes().decode()], pa.string())
+    except UnicodeDecodeError:
+        raise InputError(f"{text_file}: expected UTF-8") from None
+    hashes = siphash128(canonical_text(text), load_key(key_file).derive("text-hash/v1"))
+    return str(hashes_to_ids(hashes)[0].as_py().hex())
+
+
 @cli.command(context_settings=_BEAM_FLAGS)
 @click.argument("job", type=click.Path(path_type=Path))
 @click.option(
@@ -212,20 +228,38 @@ def query(
 
 
 @cli.command()
-@click.argument("words", nargs=-1, metavar="[DIR] DOC_ID|URL")
+@click.argument("words", nargs=-1, metavar="[DIR] DOC_ID|URL|TEXT_HASH")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 @click.option(
-    "--key-file", type=click.Path(path_type=Path), help="Secret key; needed to look up a URL."
+    "--key-file", type=click.Path(path_type=Path), help="Secret key; needed for a URL or a text."
 )
-def explain(words: tuple[str, ...], form: str, key_file: Path | None) -> None:
-    """Say what became of a document, which rules fired, and what would have changed it."""
-    from .explain import explain as explain_document  # noqa: PLC0415
-    from .explain import render_text  # noqa: PLC0415
+@click.option("--text", "text_file", type=click.Path(path_type=Path), help="Look up this text.")
+@click.option(
+    "--release", "release_id", metavar="ID", help="This release only; default: every one."
+)
+def explain(
+    words: tuple[str, ...],
+    form: str,
+    key_file: Path | None,
+    text_file: Path | None,
+    release_id: str | None,
+) -> None:
+    """Say what became of a document, which rules fired, and what would have changed it.
+
+    All releases of the folder are asked; the current one is told in full.
+    """
+    from .explain import explain as explain_one  # noqa: PLC0415
+    from .explain import explain_everywhere, render_text  # noqa: PLC0415
     from .release import open_release  # noqa: PLC0415
 
-    folder, rest = folder_and(words, 1, "DOC_ID or URL")
+    folder, rest = folder_and(words, 0 if text_file else 1, "DOC_ID or URL")
+    if text_file and not key_file:
+        raise click.UsageError("--text: a text is looked up by its keyed hash; give --key-file")
     hasher = _url_hasher(key_file) if key_file else None
-    answer = explain_document(open_release(folder), rest[0], url_hasher=hasher)
+    target = _text_hash(text_file, key_file) if text_file and key_file else rest[0]
+    release = open_release(folder, snapshot=release_id)
+    ask = explain_one if release_id else explain_everywhere
+    answer = ask(release, target, url_hasher=hasher)
     if form == "json":
         print_json(answer)
     else:

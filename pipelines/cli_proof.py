@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Verbs of the command line about keys, signatures and proofs."""
+"""Verbs of the command line about keys, signatures, proofs and the difference of releases."""
 
 from __future__ import annotations
 
@@ -115,4 +115,27 @@ def verify_proof(proof: Path, root: str) -> None:
     print_json({"table": content["table"], "rows": len(content["rows"]), "proved": True})
 
 
-PROOF_COMMANDS = (keygen, verify, sign, prove, verify_proof)
+@click.command()
+@click.argument("words", nargs=-1, metavar="[DIR] OLD NEW")
+@click.option("--format", "form", type=click.Choice(["text", "json", "md"]), default="text")
+def diff(words: tuple[str, ...], form: str) -> None:
+    """Compare two releases: what left, what came, why, and which rules and lists changed.
+
+    OLD and NEW are release ids of the folder DIR, or folders whose current releases are meant.
+    """
+    from .diff import compare_releases, render  # noqa: PLC0415
+    from .release import is_release_id, open_release  # noqa: PLC0415
+
+    folder, rest = folder_and(words, 2, "OLD and NEW")
+    old, new = (
+        open_release(folder, snapshot=word) if is_release_id(word) else open_release(word)
+        for word in rest
+    )
+    difference = compare_releases(old, new)
+    if form == "json":
+        print_json(difference)
+    else:
+        click.echo(render(difference, form), nl=False)
+
+
+PROOF_COMMANDS = (keygen, verify, sign, prove, verify_proof, diff)

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..schemas.errors import QueryError
 from ..schemas.reasons import Reason
+from ..transforms.stores import store_at
 from .answers import inert, plain, shortest_float32
 from .query import ask, connect
+from .release import current_id, open_release, release_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,14 +47,16 @@ def explain(
 
     Args:
         release: The release to look in.
-        target: Id of the document, its start (6 or more digits, if unique), or its address.
+        target: Id of the document, its start (6 or more digits, if unique), its address, or the
+            keyed hash of its text, as in `documents.text_hash`.
         url_hasher: Gives the keyed hash of an address, as in `documents.url_hash`; without it
             only ids can be looked up.
         verified: Whether to prove every file read first.
 
     Returns:
         Keys: `release`, `document`, `place`, `corpus`, `source`, `decisions`, `rights_signals`,
-        `counterfactual`, `duplicates`, `personal_data`, `same_address`. Values are as JSON has them.
+        `counterfactual`, `duplicates`, `personal_data`, `spans`, `same_address` (or same text).
+        Values are as JSON has them.
 
     Raises:
         QueryError: No document is meant by the target, or more than one id starts so.
@@ -80,8 +84,72 @@ def explain(
                 "SELECT * EXCLUDE (doc_id) FROM pii_stats WHERE doc_id = $1 ORDER BY ALL",
                 [doc_id],
             ),
+            "spans": _rows(
+                connection,
+                'SELECT * EXCLUDE (doc_id) FROM spans WHERE doc_id = $1 ORDER BY "start", "end"',
+                [doc_id],
+            ),
             "same_address": [other.hex() for other in others],
         }
+
+
+def explain_everywhere(
+    release: Release,
+    target: str,
+    *,
+    url_hasher: Callable[[str], bytes] | None = None,
+    verified: bool = True,
+) -> dict[str, Any]:
+    """Explain what became of one document in every release of the output folder.
+
+    Args:
+        release: The release to start from.
+        target: As `explain`.
+        url_hasher: As `explain`.
+        verified: Whether to prove every file read first.
+
+    Returns:
+        What `explain` says of it in this release, or else in the first other one that has it;
+        beside that `releases`: for each release what became of it there, or that it is unknown.
+
+    Raises:
+        QueryError: No release knows the document.
+    """
+    ids = release_ids(release.output) if store_at(release.origin).is_mapped else [release.id]
+    others = [
+        open_release(release.origin, snapshot=release_id)
+        for release_id in ids
+        if release_id != release.id
+    ]
+    current = current_id(release.output)
+    first: dict[str, Any] | None = None
+    failure: QueryError | None = None
+    fates = []
+    for one in (release, *others):
+        found = None
+        try:
+            found = explain(one, target, url_hasher=url_hasher, verified=verified)
+        except QueryError as error:
+            failure = failure or error
+        first = first or found
+        fates.append({"release": one.id, "current": one.id == current, **_fate(found)})
+    if first is None:
+        raise failure or QueryError("no release knows this document")
+    return first | {"releases": sorted(fates, key=lambda fate: str(fate["release"]))}
+
+
+def _fate(found: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the gist of an explanation."""
+    if found is None:
+        return dict.fromkeys(("outcome", "reason", "doc_id")) | {"rules": [], "kept_if": []}
+    document = found["document"]
+    return {
+        "outcome": document["outcome"],
+        "reason": document["reason"],
+        "doc_id": document["doc_id"],
+        "rules": [row["rule_id"] for row in found["decisions"]],
+        "kept_if": found["counterfactual"]["kept_if"],
+    }
 
 
 def counterfactual(document: dict[str, Any], decisions: list[dict[str, Any]]) -> dict[str, Any]:
@@ -150,7 +218,10 @@ def render_text(explanation: dict[str, Any]) -> str:
     lines += _section("what would have changed it", also)
     lines += _section(joined, change["kept_if"])
     lines += _section("removed if", change["removed_if"])
-    lines += _section("other documents at this address", explanation["same_address"])
+    lines += _section("where it lay", [_span_line(row) for row in explanation["spans"]])
+    fates = [_fate_line(fate) for fate in explanation.get("releases", ())]
+    lines += _section("in every release (* current)", fates if len(fates) > 1 else [])
+    lines += _section("other documents of this address or text", explanation["same_address"])
     return "\n".join(inert(line) for line in lines) + "\n"
 
 
@@ -159,7 +230,7 @@ def _find(
     target: str,
     url_hasher: Callable[[str], bytes] | None,
 ) -> tuple[bytes, list[bytes]]:
-    """Return the id that a target means, and the other ids at the same address."""
+    """Return the id that a target means, and the other ids at the same address or text."""
     digits = target.strip().lower()
     if _HEX.fullmatch(digits):
         low, high = digits.ljust(32, "0"), digits.ljust(32, "f")
@@ -167,7 +238,12 @@ def _find(
             "SELECT doc_id FROM documents WHERE doc_id BETWEEN $1 AND $2 ORDER BY doc_id LIMIT 2",
             [bytes.fromhex(low), bytes.fromhex(high)],
         ).fetchall()
-        if len(found) > 1 and len(digits) < len(low):
+        if not found and len(digits) == len(low):
+            found = connection.execute(
+                'SELECT doc_id FROM documents WHERE text_hash = $1 ORDER BY input_number, "offset"',
+                [bytes.fromhex(digits)],
+            ).fetchall()
+        elif len(found) > 1 and len(digits) < len(low):
             raise QueryError(f"more than one document id starts with {digits}; give more digits")
     elif "://" not in target:
         raise QueryError(
@@ -181,7 +257,7 @@ def _find(
             [url_hasher(target)],
         ).fetchall()
     if not found:
-        raise QueryError("no document of this release has this id or address")
+        raise QueryError("no document of this release has this id, address or text")
     first, *others = [row[0] for row in found]
     return first, others
 
@@ -233,8 +309,10 @@ def _decision_lines(row: dict[str, Any]) -> list[str]:
         bound = f", threshold {_number(row['threshold'])}" if row["threshold"] is not None else ""
         lines.append(f"      score {_number(row['score'])}{bound}")
     if row["list_id"]:
+        snapshot = f" (sha256 {row['list_sha256'][:16]}...)" if row["list_sha256"] else ""
         lines.append(
-            f"      list {row['list_id']} {row['list_version'] or ''}, entry {row['list_entry']}"
+            f"      list {row['list_id']} {row['list_version'] or ''}{snapshot}, "
+            f"entry {row['list_entry']}"
         )
     if row["partner_id"]:
         lines.append(f"      partner {row['partner_id']}")
@@ -273,6 +351,19 @@ def _duplicate_line(row: dict[str, Any]) -> str:
     if row["method"] == "containment" and row["containment"] is not None:
         line += f", {_number(row['containment'])} of its shingles are there"
     return line + (", copies an opted-out document" if row["tainted"] else "")
+
+
+def _span_line(row: dict[str, Any]) -> str:
+    """Return where an identifier was found; offsets count code points of the text as read."""
+    place = f"{row['entity_type']} at {row['start']} to {row['end']}"
+    return f"{place}: {row['action']} ({row['detector']}, {_number(row['score'])})"
+
+
+def _fate_line(fate: dict[str, Any]) -> str:
+    mark = "* " if fate["current"] else ""
+    why = f": {fate['reason']}" if fate["reason"] else ""
+    rules = f" by {', '.join(fate['rules'])}" if fate["rules"] else ""
+    return f"{mark}{fate['release']} {fate['outcome'] or 'does not know it'}{why}{rules}"
 
 
 def _section(title: str, items: list[str]) -> list[str]:

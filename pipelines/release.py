@@ -237,6 +237,11 @@ def _current(output: Path, origin: str = "") -> str:
     return match[1].decode("ascii")
 
 
+def is_release_id(word: str) -> bool:
+    """Tell whether a word is a release id: 16 hexadecimal digits."""
+    return _ID.fullmatch(word) is not None
+
+
 def current_id(output: Path) -> str | None:
     """Return the release id that CURRENT names, or None where it names none."""
     try:

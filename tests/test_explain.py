@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from muniment.pipelines.explain import explain, render_text
+from muniment.pipelines.explain import explain, explain_everywhere, render_text
 from muniment.pipelines.release import Release, open_release
 from muniment.schemas.errors import QueryError
 from release_fixture import STORY, build_release, doc_id, tables, write_release
@@ -154,7 +154,7 @@ def test_an_address_with_several_documents_names_the_others(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ("ff" * 16, "no document of this release"),
+        ("ff" * 16, "no document of this release has this id, address or text"),
         ("https://a.example/", "give the key file"),
         ("0102", "expected an address, or the 6 to 32 first digits"),
         ("' OR 1=1 --", "expected an address"),
@@ -174,3 +174,49 @@ def test_hostile_words_are_shown_not_obeyed(tmp_path: Path) -> None:
     text = render_text(explain(open_release(tmp_path), doc_id(1).hex()))
     assert "\x1b" not in text
     assert "\u202e" not in text
+
+
+def test_a_text_is_found_by_its_keyed_hash(tmp_path: Path) -> None:
+    made = tables()
+    for row in made["documents"][4:6]:
+        row["text_hash"] = bytes([9]) * 16
+    made["documents"][8]["text_hash"] = None
+    write_release(tmp_path, made)
+    found = explain(open_release(tmp_path), "09" * 16)
+    assert found["document"]["doc_id"] == doc_id(9).hex()  # an id goes before a hash
+    made["documents"][4]["text_hash"] = made["documents"][5]["text_hash"] = b"\xee" * 16
+    write_release(tmp_path / "b", made)
+    found = explain(open_release(tmp_path / "b"), "ee" * 16)
+    assert found["document"]["doc_id"] == doc_id(5).hex()
+    assert found["same_address"] == [doc_id(6).hex()]
+
+
+def test_every_release_of_the_folder_is_asked(tmp_path: Path) -> None:
+    first = write_release(tmp_path, tables())
+    made = tables()
+    made["documents"] = [row for row in made["documents"] if row["doc_id"] != doc_id(4)]
+    second = write_release(tmp_path, made)
+    found = explain_everywhere(open_release(tmp_path), doc_id(4).hex())
+    assert found["release"] == first
+    assert {fate["release"]: fate["outcome"] for fate in found["releases"]} == {
+        first: "removed",
+        second: None,
+    }
+    assert (
+        "toxicity: the threshold were above 0.92 (it was 0.7)"
+        in found["releases"][sorted((first, second)).index(first)]["kept_if"]
+    )
+    text = render_text(found)
+    assert f"- {first} removed: toxic by toxicity" in text
+    assert f"- * {second} does not know it" in text
+    with pytest.raises(QueryError, match="no document"):
+        explain_everywhere(open_release(tmp_path), "ee" * 16)
+
+
+def test_evidence_is_given_by_offset(release: Release) -> None:
+    found = explained(release, 2)
+    places = [(row["start"], row["end"]) for row in found["spans"]]
+    assert places == sorted(places)
+    for row in found["spans"]:
+        assert f"{row['entity_type']} at {row['start']} to {row['end']}" in render_text(found)
+    assert places
