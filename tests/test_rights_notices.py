@@ -12,7 +12,7 @@ from muniment.transforms.rights.ai_txt import AiTxt
 from muniment.transforms.rights.aigc import find_labels
 from muniment.transforms.rights.aipref import read_content_usage
 from muniment.transforms.rights.content_signal import read_content_signal
-from muniment.transforms.rights.literals import build_automaton, holds_literal
+from muniment.transforms.rights.literals import build_automaton, literal_groups
 from muniment.transforms.rights.notices import find_notices
 from muniment.transforms.rights.page import read_headers, read_tags
 from muniment.transforms.rights.robots import RobotsFile
@@ -64,9 +64,12 @@ def test_notices_are_flagged_in_six_languages():
 
 @given(st.lists(st.text(alphabet="abcé©", max_size=8) | st.none(), max_size=6))
 def test_the_automaton_finds_what_a_search_finds(texts):
-    literals = ("ab", "b©", "éc", "cc")
-    found = holds_literal(pa.array(texts, pa.string()), build_automaton(literals))
-    expected = [text is not None and any(word in text for word in literals) for text in texts]
+    groups = ("ab", "b©"), ("éc", "cc", "b")
+    found = literal_groups(pa.array(texts, pa.string()), build_automaton(*groups))
+    expected = [
+        sum(any(word in (text or "") for word in words) << bit for bit, words in enumerate(groups))
+        for text in texts
+    ]
     assert found.tolist() == expected
 
 

@@ -232,9 +232,14 @@ def _keep(
         known = annotations.take(pa.array(rows))
         with out.timed("redaction", batch.nbytes):
             kept = _keep_batch(
-                run, split, batch.take(pa.array(chosen)), known, relations, rows, own, repeated
+                run, split, _rows(batch, chosen), known, relations, rows, own, repeated
             )
         yield kept
+
+
+def _rows(batch: pa.RecordBatch, chosen: npt.NDArray[np.int64]) -> pa.RecordBatch:
+    """Return some rows, ascending; copy nothing where that is all of them."""
+    return batch if len(chosen) == batch.num_rows else batch.take(pa.array(chosen))
 
 
 def _keep_batch(
@@ -257,13 +262,15 @@ def _keep_batch(
     left = pc.binary_length(canonical_text(cut.texts.take(pa.array(shortened)))).to_numpy()
     safe.faults[shortened[left == 0]] = REASON_CODES[Reason.BOILERPLATE]
     fine = safe.faults == 0
-    pick = pa.array(np.flatnonzero(fine))
-    texts, batch, known, langs = (
-        safe.texts.take(pick),
-        batch.take(pick),
-        known.take(pick),
-        langs.take(pick),
-    )
+    texts = safe.texts
+    if not fine.all():
+        pick = pa.array(np.flatnonzero(fine))
+        texts, batch, known, langs = (
+            texts.take(pick),
+            batch.take(pick),
+            known.take(pick),
+            langs.take(pick),
+        )
     redacted = safe.redacted[fine]
     changed = np.flatnonzero((redacted > 0) | joined[fine])
     tokens = known["tokens"].to_numpy().copy()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which strings hold one of many literals: one table look-up a byte, whatever the number of them.
+"""Which strings hold some of many literals: one table look-up a byte, whatever the number of them.
 
 The automaton of Aho and Corasick (CACM 18(6), 1975) over UTF-8 bytes, ASCII letters without case:
 a prefilter for expressions that would each pass over every text.
@@ -18,28 +18,35 @@ from numpy.typing import NDArray
 from .buffers import string_buffers
 
 
-def build_automaton(literals: Sequence[str]) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
-    """Compile literals.
+def build_automaton(*groups: Sequence[str]) -> NDArray[np.uint32]:
+    """Compile groups of literals, up to eight.
 
     Args:
-        literals: What to look for, lower case.
+        groups: What to look for, lower case; a group is a bit of the answer.
 
     Returns:
-        next: uint16 (states, 256), the state after a byte; final: bool (states), whether a literal
-        ends there.
+        uint32 (256 * states): after a byte in a state, at `state + byte`, the next state in the
+        upper bits, as a multiple of 256, and below them the groups of which a literal ends there.
+
+    Raises:
+        ValueError: There are more than eight groups.
     """
+    if len(groups) > 8:
+        message = f"expected up to 8 groups of literals, got {len(groups)}"
+        raise ValueError(message)
     step: list[dict[int, int]] = [{}]
-    final = [False]
-    for literal in literals:
-        state = 0
-        for byte in literal.encode():
-            if byte not in step[state]:
-                step[state][byte] = len(step)
-                step.append({})
-                final.append(False)
-            state = step[state][byte]
-        final[state] = True
-    table = np.zeros((len(step), 256), np.uint16)
+    final = [0]
+    for bit, literals in enumerate(groups):
+        for literal in literals:
+            state = 0
+            for byte in literal.encode():
+                if byte not in step[state]:
+                    step[state][byte] = len(step)
+                    step.append({})
+                    final.append(0)
+                state = step[state][byte]
+            final[state] |= 1 << bit
+    table = np.zeros((len(step), 256), np.uint32)
     back = [0] * len(step)
     queue = deque([0])
     while queue:
@@ -47,35 +54,34 @@ def build_automaton(literals: Sequence[str]) -> tuple[NDArray[np.uint16], NDArra
         table[state] = table[back[state]] if state else 0
         for byte, after in step[state].items():
             back[after] = int(table[state, byte]) if state else 0
-            final[after] = final[after] or final[back[after]]
+            final[after] |= final[back[after]]
             table[state, byte] = after
             queue.append(after)
     table[:, ord("A") : ord("Z") + 1] = table[:, ord("a") : ord("z") + 1]
-    return table, np.array(final)
+    return (table << 8 | np.array(final, np.uint32)[table]).ravel()
 
 
-def holds_literal(
-    texts: pa.Array, automaton: tuple[NDArray[np.uint16], NDArray[np.bool_]]
-) -> NDArray[np.bool_]:
-    """Return whether each text holds one of the literals; False for null.
+def literal_groups(texts: pa.Array, automaton: NDArray[np.uint32]) -> NDArray[np.uint8]:
+    """Return the groups of which each text holds a literal, a bit each; 0 for null.
 
     Args:
         texts: string array.
         automaton: What `build_automaton` returned.
     """
-    return np.asarray(_scan(*string_buffers(texts), *automaton))
+    return np.asarray(_scan(*string_buffers(texts), automaton))
 
 
 @njit(cache=True, nogil=True)
-def _scan(data, offsets, valid, table, final):  # type: ignore[no-untyped-def]
-    found = np.zeros(len(valid), np.bool_)
+def _scan(data, offsets, valid, table):  # type: ignore[no-untyped-def]
+    found = np.zeros(len(valid), np.uint8)
+    groups = np.uint32(255)
     for row in range(len(valid)):
         if not valid[row]:
             continue
-        state = np.uint16(0)
+        state = np.uint32(0)
+        seen = np.uint32(0)
         for at in range(offsets[row], offsets[row + 1]):
-            state = table[state, data[at]]
-            if final[state]:
-                found[row] = True
-                break
+            state = table[np.uint32(state & ~groups) + np.uint32(data[at])]
+            seen |= state
+        found[row] = seen & groups
     return found

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from .literals import build_automaton, holds_literal
+from .literals import build_automaton, literal_groups
 
 VERSION = "notices-1"
 
@@ -54,20 +54,23 @@ _COPYRIGHTS = (
 )
 
 
-_TRIGGERS = (
+_RESERVATION_HINTS = (
     *("not be used", "not be copied", "not be reproduced", "not be scraped", "not be crawled"),
     *("mining", "ai training", "ai-training", "nutzungsvorbehalt", "fouille de textes"),
     *("textos y datos", "texto y datos", "训练", "訓練", "数据挖掘", "資料探勘"),
-    *("禁止", "禁じ", "お断り", "rights reserved", "©", "(c)", "copyright", "rechte vorbehalten"),
+    *("禁止", "禁じ", "お断り"),
+)
+_COPYRIGHT_HINTS = (
+    *("rights reserved", "©", "(c)", "copyright", "rechte vorbehalten"),
     *("tous droits", "derechos reservados", "reservados todos", "版权所有", "版權所有"),
     *("著作权归", "著作權歸", "转载", "轉載", "無断", "転載"),
 )
-"""Literals of which every notice above holds one: texts without any are not searched."""
+"""Literals of which every notice above holds one: texts without any are not searched for it."""
 
 
 @functools.cache
-def _automaton() -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
-    return build_automaton(_TRIGGERS)
+def _automaton() -> NDArray[np.uint32]:
+    return build_automaton(_RESERVATION_HINTS, _COPYRIGHT_HINTS)
 
 
 def find_notices(texts: pa.Array) -> pa.Array:
@@ -79,14 +82,14 @@ def find_notices(texts: pa.Array) -> pa.Array:
     Returns:
         string array: a word of `NOTICES`, null where there is none.
     """
-    hinted = pa.array(holds_literal(texts, _automaton()))
-    nothing = pa.nulls(len(texts), pa.string())
-    chosen = texts.filter(hinted)
-    if not len(chosen):
-        return nothing
-    reserved, claimed = (
-        pc.match_substring_regex(chosen, "|".join(patterns), ignore_case=True)
-        for patterns in (_RESERVATIONS, _COPYRIGHTS)
-    )
-    words = pc.if_else(reserved, "reservation", pc.if_else(claimed, "copyright", None))
-    return pc.replace_with_mask(nothing, hinted, words.cast(pa.string()))
+    hints = literal_groups(texts, _automaton())
+    found = pa.nulls(len(texts), pa.string())
+    for group, patterns in ((2, _COPYRIGHTS), (1, _RESERVATIONS)):
+        chosen = np.flatnonzero(hints & group)
+        if len(chosen):
+            candidates = texts.take(pa.array(chosen))
+            holds = pc.match_substring_regex(candidates, "|".join(patterns), ignore_case=True)
+            hit = np.zeros(len(texts), dtype=bool)
+            hit[chosen] = holds.to_numpy(zero_copy_only=False)
+            found = pc.if_else(pa.array(hit), NOTICES[group == 2], found)
+    return found
