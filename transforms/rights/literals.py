@@ -58,7 +58,7 @@ def build_automaton(*groups: Sequence[str]) -> NDArray[np.uint32]:
             table[state, byte] = after
             queue.append(after)
     table[:, ord("A") : ord("Z") + 1] = table[:, ord("a") : ord("z") + 1]
-    return (table << 8 | np.array(final, np.uint32)[table]).ravel()
+    return (table << np.uint32(8) | np.array(final, np.uint32)[table]).astype(np.uint32).ravel()
 
 
 def literal_groups(texts: pa.Array, automaton: NDArray[np.uint32]) -> NDArray[np.uint8]:
