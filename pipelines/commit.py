@@ -168,7 +168,11 @@ def _write_small_tables(
     matched = _added(marker.stats["list_matches"] for marker in final)
     _write_rows(files, LISTS, [_list_row(run, item, matched) for item in plan.lists])
     _write_rows(files, REQUESTS, _request_rows(run))
-    for spec, facts in ((SNAPSHOTS, plan.snapshots), (tables.MODELS, plan.models)):
+    wat = (
+        {"kind": "wat", "rows": None, **item, "path": publishable_name(run, item["path"])}
+        for item in plan.wat
+    )
+    for spec, facts in ((SNAPSHOTS, (*plan.snapshots, *wat)), (tables.MODELS, plan.models)):
         _write_rows(files, spec, [i | {"sha256": bytes.fromhex(i["sha256"])} for i in facts])
     _write_rows(files, tables.METRICS, metric_rows(run))
 

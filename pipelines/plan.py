@@ -29,6 +29,7 @@ from ..transforms.reading import (
     inspect_file,
     plan_splits,
     printable,
+    wat_label,
 )
 from ..transforms.rights import check_allowed, load_list, normalise_licences
 from ..transforms.rights.snapshots import describe_snapshot
@@ -90,6 +91,7 @@ def make_plan(loaded: LoadedJob, work: Location) -> Plan:
         bands=bands,
         rows=rows,
         snapshots=tuple(_snapshots(loaded, job)),
+        wat=tuple(_wat_files(loaded, job, files)),
         former=former_parts(loaded, job, keyring.key_id.hex(), len(splits)),
     )
 
@@ -127,7 +129,9 @@ def _in_order(job: Job) -> Job:
     The order of `rights.lists` stays: it decides which list a removal names.
     """
     sources = (
-        source.model_copy(update={"paths": tuple(sorted(set(source.paths)))})
+        source.model_copy(
+            update={name: tuple(sorted(set(getattr(source, name)))) for name in ("paths", "wat")}
+        )
         for source in job.sources
     )
     return job.model_copy(
@@ -152,7 +156,7 @@ def _inspect(loaded: LoadedJob, job: Job) -> list[tuple[str, str, str, FileFacts
     for source in job.sources:
         fields = source.fields.model_dump(exclude_none=True)
         own: list[tuple[str, FileFacts]] = []
-        for label in _expand(loaded, source):
+        for label in _expand(loaded, source.name, source.paths):
             path = resolve(loaded.inputs, label)
             facts = inspect_file(
                 path,
@@ -185,20 +189,48 @@ def _check_digest(source: Source, files: list[str]) -> None:
         )
 
 
-def _expand(loaded: LoadedJob, source: Source) -> list[str]:
+def _wat_files(
+    loaded: LoadedJob, job: Job, files: list[tuple[str, str, str, FileFacts]]
+) -> list[dict[str, Any]]:
+    """Return the facts of the WAT files, each beside its WET file; refuse what has no partner."""
+    found = []
+    for source in job.sources:
+        if not source.wat:
+            continue
+        labels = _expand(loaded, source.name, source.wat)
+        wet = [
+            label for name, label, _, facts in files if (name, facts.format) == (source.name, "wet")
+        ]
+        partners = {wat_label(label): label for label in wet}
+        names = [label.rpartition("/")[2] for label in labels]
+        if sorted(names) != sorted(filter(None, partners)) or len(partners) != len(wet):
+            raise InputError(
+                f"source {source.name}: wat: expected one WAT file for each of its {len(wet)} WET "
+                f"files, x.warc.wat.gz beside x.warc.wet.gz, got {len(names)} that do not pair "
+                "with them; put what has no partner in a source of its own"
+            )
+        for label, name in zip(labels, names, strict=True):
+            location = resolve(loaded.inputs, label)
+            facts = inspect_file(location, format="wat")
+            own = {"source_id": source.name, "path": printable(label), "wet": partners[name]}
+            found.append(own | {"location": location, "codec": facts.codec, "sha256": facts.sha256})
+    return found
+
+
+def _expand(loaded: LoadedJob, source: str, patterns: tuple[str, ...]) -> list[str]:
     """Return the files a source's globs find, each once, sorted; relative where the glob is."""
     labels: set[str] = set()
-    for pattern in source.paths:
+    for pattern in patterns:
         root = loaded.inputs if scheme_of(pattern) is None else pattern
         matches = store_at(root).glob(loaded.inputs, pattern)
         if not matches:
             raise InputError(
-                f"source {source.name}: no file matches {printable(pattern)!r} in {loaded.inputs}"
+                f"source {source}: no file matches {printable(pattern)!r} in {loaded.inputs}"
             )
         labels.update(matches)
     files = sorted(label for label in labels if not label.endswith("/"))
     if not files:
-        raise InputError(f"source {source.name}: its paths match folders only; name the files")
+        raise InputError(f"source {source}: its paths match folders only; name the files")
     for label in files:
         place = resolve(loaded.inputs, label)
         inside = scheme_of(place) is not None or is_inside(place, Path(loaded.inputs))

@@ -111,6 +111,11 @@ class Source(JobModel):
         pattern="^(main|all)$",
         description="Text to take from pages of a crawl: their main content, or all of it.",
     )
+    wat: tuple[str, ...] = Field(
+        (),
+        description="WAT files or globs of the same crawl as the WET files in `paths`, one each and "
+        "of the same name: headers, tags and links of their pages.",
+    )
     fields: FieldMapping = Field(FieldMapping(), description="Input fields to columns.")
     licence: str = Field(
         description="SPDX licence of documents that carry none of their own, or `unknown`."

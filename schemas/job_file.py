@@ -267,7 +267,8 @@ def _check_paths(job: Job, root: Path, inputs: str, tree: Tree, *, allow_outside
     ]
     read: list[tuple[Place, str]] = []
     for number, source in enumerate(job.sources):
-        read += [(("sources", number, "paths", n), path) for n, path in enumerate(source.paths)]
+        for name, paths in (("paths", source.paths), ("wat", source.wat)):
+            read += [(("sources", number, name, n), path) for n, path in enumerate(paths)]
     base = root if scheme_of(inputs) else Path(inputs)
     checked = [
         (place, path_problem(path, root, allow_outside=allow_outside)) for place, path in own

@@ -93,11 +93,11 @@ RIGHTS_SIGNALS = TableSpec(
 
 SNAPSHOTS = TableSpec(
     "snapshots",
-    "One table of files of origins as it was used.",
+    "One table of files of origins, or WAT file, as it was used.",
     (
-        Field("kind", WORD, "robots, tdmrep, ai_txt or rsl."),
+        Field("kind", WORD, "robots, tdmrep, ai_txt, rsl or wat."),
         Field("path", pa.string(), "Path as the job file names it."),
         Field("sha256", pa.binary(32), "Digest of the table."),
-        Field("rows", pa.int64(), "Files in it.", "rows"),
+        Field("rows", pa.int64(), "Files in it; of a WAT file null.", "rows", nullable=True),
     ),
 )

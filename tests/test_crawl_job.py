@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A whole job over WARC cut in parts, WET, Parquet and JSONL, with a snapshot of robots.txt files.
+"""A whole job over WARC cut in parts, WET with WAT, Parquet and JSONL, with a snapshot of robots.txt files.
 
 All are governed alike and in the same bytes, and each shows what can be seen of its rights.
 """
@@ -24,7 +24,7 @@ from muniment.pipelines.verify import verify
 from muniment.schemas.errors import InputError
 from muniment.schemas.job_file import load_job
 from small_corpus import dump_job, prose, release_digests, write_corpus
-from warc_builder import INFO, REQUEST, http, members, record, response, wrapped
+from warc_builder import INFO, REQUEST, RESPONSE_ID, about, http, members, record, response, wrapped
 
 pytestmark = [pytest.mark.slow, pytest.mark.model]
 
@@ -50,7 +50,9 @@ def write_crawl(folder: Path) -> Path:
     records.append(response(html(500), WARC_Payload_Digest="sha1:" + "A" * 32))
     records.append(wrapped(http(status="404 Not Found")))
     (folder / "crawl.warc.gz").write_bytes(members(*records))
-    text = record("conversion", prose(600).encode(), Content_Type="text/plain")
+    about_text = {"Content_Type": "text/plain", "WARC_Refers_To": f"<{RESPONSE_ID}>"}
+    text = record("conversion", prose(600).encode(), **about_text)
+    (folder / "text.warc.wat").write_bytes(INFO + about({"Server": "x"}))
     (folder / "text.warc.wet").write_bytes(INFO + text + b"\r\n")
     declared = {
         "kind": "crawl",
@@ -64,7 +66,7 @@ def write_crawl(folder: Path) -> Path:
     }
     job["sources"] = [
         {**declared, "name": "crawl", "paths": ["crawl.warc.gz"]},
-        {**declared, "name": "text", "paths": ["text.warc.wet"]},
+        {**declared, "name": "text", "paths": ["text.warc.wet"], "wat": ["*.wat"]},
         {**declared, "name": "lines", "paths": ["lines.jsonl"]},
         {
             **declared,
@@ -133,15 +135,19 @@ def test_a_crawl_is_governed_like_any_other_source(tmp_path: Path) -> None:
         ("columns", "columns.example", "robots_only"),
         ("columns", "unseen.example", "none"),
         ("lines", None, "none"),
-        ("text", "example.org", "none"),
+        ("text", "example.org", "page_only"),
     }
     ((share,),) = rows(
-        "SELECT sum(tokens_out) FILTER (source_id IN ('lines', 'text') OR host = 'unseen.example')"
+        "SELECT sum(tokens_out) FILTER (source_id = 'lines' OR host = 'unseen.example')"
         " / sum(tokens_out) FROM documents"
     )
     assert 0.02 < float(str(share)) < 0.1
     line = f"No rights signal could be seen: {show('share', share)}"
     assert line in render_card(release).replace("*", "")
+    assert rows("SELECT kind, path, rows FROM snapshots ORDER BY 1") == [
+        ("robots", "robots.parquet", 3),
+        ("wat", "text.warc.wat", None),
+    ]
     noai = "SELECT DISTINCT rights_state FROM documents WHERE domain = 'reserved.example'"
     assert rows(noai) == [("deny",)]
 

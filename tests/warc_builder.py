@@ -6,9 +6,11 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import json
 
 URL = "http://example.org/a"
 DATE = "2024-05-18T01:58:10Z"
+RESPONSE_ID = "urn:uuid:2aabeff2-67f5-4608-8466-e87c6296e2b6"
 PAGE = (
     b"<!doctype html><html><head><title>Rain</title></head><body><p>It rained all day in the "
     b"valley, and the river rose by a hand.</p></body></html>"
@@ -62,6 +64,28 @@ def sha1(data: bytes) -> str:
 def members(*records: bytes) -> bytes:
     """Return records as gzip members, one each."""
     return b"".join(gzip.compress(item, mtime=0) for item in records)
+
+
+def about(
+    headers: object = None, markup: object = None, *, url: str = URL, page: str = RESPONSE_ID, kind: str = "response"
+) -> bytes:  # fmt: skip
+    """Return the WAT record of a response as Common Crawl writes it."""
+    message: dict[str, object] = {"Headers": headers or {}}
+    if markup is not None:
+        message["HTML-Metadata"] = markup
+    envelope = {
+        "WARC-Header-Metadata": {"WARC-Type": kind, "WARC-Target-URI": url, "WARC-Date": DATE},
+        "Payload-Metadata": {"HTTP-Response-Metadata": message},
+    }
+    return wat_record(json.dumps({"Container": {}, "Envelope": envelope}).encode(), url, page)
+
+
+def wat_record(block: bytes, url: str = URL, page: str = RESPONSE_ID) -> bytes:
+    """Return a WAT record with some block."""
+    fields = {"Content_Type": "application/json", "WARC_Refers_To": f"<{page}>"}
+    return record(
+        "metadata", block, WARC_Target_URI=url, WARC_Date="2024-05-31T01:17:49Z", **fields
+    )
 
 
 INFO = record("warcinfo", b"software: none\r\n", WARC_Target_URI=None)

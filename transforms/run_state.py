@@ -26,7 +26,7 @@ from .language import LanguageModel
 from .models import ModelFile, bundled_model, verify_model
 from .pii import PiiModels, PiiSettings, settings_of
 from .policy import rules_of
-from .reading import ReadLimits, Split, SplitReader
+from .reading import ReadLimits, Split, SplitReader, WatPages
 from .rights import OptOutList, share_list
 from .rights.files import FileReader
 from .rights.signals import file_readers
@@ -40,6 +40,7 @@ from .works import Works, open_works
 PLAN_FILE = "plan.json"
 SNAPSHOT_FOLDER = "snapshots"
 LIST_FOLDER = "lists"
+WAT_FOLDER = "wat"
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class Plan:
         rows: Rows of a band.
         snapshots: Facts of each snapshot table: `kind`, `path`, `sha256`, `rows`.
         former: Parts of the former releases to compare with, numbered on from the splits.
+        wat: WAT files: `source_id`, `path` and `wet` (labels), `location`, `codec` and `sha256`.
     """
 
     job: Job
@@ -100,6 +102,7 @@ class Plan:
     rows: int
     snapshots: tuple[dict[str, Any], ...] = ()
     former: tuple[FormerPart, ...] = ()
+    wat: tuple[dict[str, Any], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON-able copy."""
@@ -116,7 +119,7 @@ class Plan:
         values["job"] = Job.model_validate(record["job"])
         values["splits"] = tuple(Split(**split) for split in record["splits"])
         values["former"] = tuple(FormerPart(**part) for part in record["former"])
-        for name in ("inputs", "lists", "models", "snapshots"):
+        for name in ("inputs", "lists", "models", "snapshots", "wat"):
             values[name] = tuple(record[name])
         return cls(**values)
 
@@ -127,6 +130,11 @@ class Plan:
     def input_number(self, split: Split) -> int:
         """Return the number of the file a split is part of."""
         return self._input_numbers[split.source, split.label]
+
+    def wat_of(self, split: Split) -> dict[str, Any] | None:
+        """Return the facts of the WAT file beside the file of a split, if there is one."""
+        place = split.source, split.label
+        return next((item for item in self.wat if (item["source_id"], item["wet"]) == place), None)
 
     def source(self, name: str) -> Source:
         """Return the declaration of a source."""
@@ -154,6 +162,7 @@ class Plan:
         del record["work"], record["root"], record["job"]["engine"]
         for item in (*record["splits"], *record["former"]):
             del item["path"]
+        record["wat"] = [{**item, "location": None} for item in self.wat]
         return fingerprint(record)
 
     @property
@@ -202,6 +211,7 @@ class Plan:
                 include={"allow_licences", "ua_policy", "own_token", "asof", "record_only"},
             ),
             self.snapshots,
+            (self.wat_of(split) or {}).get("sha256"),
             self.models,
             [near.num_perm, near.shingle_size, near.seed, self.bands, self.rows, self.samples],
             [job.deduplication.passages.unit.value, job.deduplication.passages.min_chars],
@@ -220,6 +230,7 @@ class Run:
         self.job = plan.job
         self.workspace = Workspace(plan.work)
         self.whole_fingerprint = plan.whole_fingerprint
+        self._wat: tuple[str, WatPages | None] = "", None
         self._file_readers: dict[tuple[str, ...], dict[SnapshotKind, FileReader]] = {}
 
     def path(self, relative: str) -> Path:
@@ -283,7 +294,18 @@ class Run:
             columns=columns,
             on_bad_file=self.job.on_bad_file,  # type: ignore[arg-type]  # the model's own words
             html_text=source.html_text,  # type: ignore[arg-type]  # likewise
+            wat=self._wat_pages(split) if columns is None else None,
         )
+
+    def _wat_pages(self, split: Split) -> WatPages | None:
+        """Return what the WAT file of a split says; the last one stays in memory."""
+        facts = self.plan.wat_of(split)
+        if facts is None:
+            return None
+        if facts["sha256"] != self._wat[0]:
+            folder = Path(self._scratch, WAT_FOLDER)
+            self._wat = facts["sha256"], WatPages.open(facts, folder, self.limits)
+        return self._wat[1]
 
     @cached_property
     def rules(self) -> tuple[Rule, ...]:

@@ -18,3 +18,5 @@ from .splits import check_same_types as check_same_types
 from .splits import inspect_file as inspect_file
 from .splits import plan_splits as plan_splits
 from .splits import printable as printable
+from .wat import WatPages as WatPages
+from .wat import wat_label as wat_label

@@ -17,6 +17,7 @@ from .html_text import PageReader
 from .limits import ReadLimits
 from .warc_frames import Frame
 from .warc_record import Passed, WebPage, judge_record
+from .wat import WatPages
 
 CRAWL_COLUMNS = ("text", "id", "url", "date", "title", "fetched", "http_headers", "html_meta")
 """Columns of `RECORDS` that a crawl file fills by itself."""
@@ -47,12 +48,14 @@ class CrawlReader:
         limits: Bounds on records and batches.
         columns: Columns to fill, among `CRAWL_COLUMNS`.
         passed: Records that are no documents: kind to [records, bytes]; filled while reading.
+        wat: Headers and tags of pages whose records hold text only.
     """
 
     pages: PageReader
     limits: ReadLimits
     columns: tuple[str, ...]
     passed: dict[str, list[int]] = field(default_factory=dict)
+    wat: WatPages | None = None
 
     def read(self, frames: Iterable[Frame]) -> Iterator[Rows]:
         """Yield the documents of some frames, in order."""
@@ -90,6 +93,10 @@ class CrawlReader:
         found = self.pages.read(page.body, page.charset, is_html=page.is_html)
         if isinstance(found, Reason):
             return found
+        headers = None if page.headers is None else header_lines(page.headers)
+        tags = tag_lines(found.tags) if page.has_markup else None
+        if self.wat is not None and not page.has_markup:
+            headers, tags = self.wat.find(page.refers_to, page.url, page.fetched)
         return {
             "text": found.text,
             "id": page.id or None,
@@ -97,8 +104,8 @@ class CrawlReader:
             "date": page.fetched or None,
             "title": found.title or None,
             "fetched": page.fetched or None,
-            "http_headers": None if page.headers is None else header_lines(page.headers),
-            "html_meta": tag_lines(found.tags) if page.has_markup else None,
+            "http_headers": headers,
+            "html_meta": tags,
         }
 
 

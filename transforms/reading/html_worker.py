@@ -109,11 +109,15 @@ def _tags(tree: HTMLTree, page: str) -> list[list[str]]:
     for element in tree.document.query_selector_all("link[rel], a[rel]") if named else ():
         attribute = element.getattr
         if "license" in (rel := attribute("rel") or "").lower().split():
-            value = f'<{_plain(attribute("href"))}>; rel="{_plain(rel)}"'
-            if element.tag == "link" and attribute("type"):
-                value += f'; type="{_plain(attribute("type"))}"'
-            tags.append([element.tag or "", value])
+            tag = element.tag or ""
+            tags.append([tag, licence_tag(tag, attribute("href"), rel, attribute("type"))])
     return tags
+
+
+def licence_tag(tag: str, href: str | None, rel: str, kind: str | None) -> str:
+    """Return a `link` or `a` element as the value of a Link header."""
+    value = f'<{_plain(href)}>; rel="{_plain(rel)}"'
+    return f'{value}; type="{_plain(kind)}"' if tag == "link" and kind else value
 
 
 def _plain(value: str | None) -> str:

@@ -32,6 +32,7 @@ from .parquet import invalid_utf8_rows, read_groups
 from .splits import CRAWL_FORMATS, Split, printable
 from .streams import BinaryFile, HashedFile, StreamFault, open_source
 from .warc_frames import StreamFrames
+from .wat import WatPages
 from .window import Window
 
 _BAD_ID = REASON_CODES[Reason.BAD_ID]
@@ -96,6 +97,7 @@ class SplitReader:
         on_bad_file: `fail` raises at a stream fault; `quarantine` yields one more record that
             stands for the rest of the stream.
         html_text: Text to take from pages of a crawl: their `main` content, or `all`.
+        wat: Headers and tags of the pages of a WET file.
 
     Raises:
         ValueError: `fields` or `columns` name an unknown column.
@@ -112,6 +114,7 @@ class SplitReader:
         columns: tuple[str, ...] | None = None,
         on_bad_file: Literal["fail", "quarantine"] = "fail",
         html_text: Literal["main", "all"] = "main",
+        wat: WatPages | None = None,
     ) -> None:
         if split.format in CRAWL_FORMATS:
             fields = {name: name for name in CRAWL_COLUMNS}
@@ -127,6 +130,7 @@ class SplitReader:
         self._columns = tuple(c for c in TEXT_COLUMNS if c in fields and c in wanted)
         self._quarantine = on_bad_file == "quarantine"
         self._main_content = html_text == "main"
+        self._wat = wat
         self._again = columns is not None
         self._label = printable(split.label)
         self._row = 0
@@ -325,7 +329,7 @@ class SplitReader:
     def _documents(self, frames: StreamFrames | MemberFrames) -> Iterator[pa.RecordBatch]:
         seconds = CPU_SECONDS * (PATIENCE if self._again else 1)
         with PageReader(main_content=self._main_content, seconds=seconds) as pages:
-            reader = CrawlReader(pages, self._limits, self._columns, self._passed)
+            reader = CrawlReader(pages, self._limits, self._columns, self._passed, self._wat)
             try:
                 for rows in reader.read(frames):
                     yield self._records(*rows)

@@ -131,7 +131,7 @@ def printable(path: str) -> str:
 def inspect_file(
     path: str | os.PathLike[str],
     *,
-    format: Literal["auto", "jsonl", "parquet", "warc", "wet"] = "auto",  # noqa: A002 - the job file's word
+    format: Literal["auto", "jsonl", "parquet", "warc", "wet", "wat"] = "auto",  # noqa: A002 - the job file's word
     fields: Mapping[str, str] | None = None,
     limits: ReadLimits | None = None,
 ) -> FileFacts:
@@ -182,8 +182,11 @@ def inspect_file(
     if format not in ("auto", found):
         msg = f"{shown}: unexpected_format: expected {format}, its bytes say {found}"
         raise InputError(msg)
-    if found == "wat":
-        msg = f"{shown}: no_text: a WAT file holds no text; give the WARC or WET files of the crawl"
+    if found == "wat" and format != "wat":
+        msg = (
+            f"{shown}: no_text: a WAT file holds no text; give the WARC or WET files of the crawl, "
+            "and WAT files beside WET files in `wat`"
+        )
         raise InputError(msg)
     parquet = inspect_parquet(path, shown, fields or {}) if found == "parquet" else None
     sha256, mtime = digest.hexdigest(), after.mtime_ns

@@ -47,6 +47,7 @@ class WebPage(NamedTuple):
         is_html: Whether the body is HTML; otherwise it is plain text.
         headers: Response headers, None where this record cannot show them.
         has_markup: Whether this record could show tags.
+        refers_to: Identifier of the record it was made from; empty if there is none.
     """
 
     id: str
@@ -57,6 +58,7 @@ class WebPage(NamedTuple):
     is_html: bool
     headers: list[tuple[str, str]] | None
     has_markup: bool
+    refers_to: str
 
 
 _TYPES = {
@@ -93,7 +95,7 @@ def judge_record(frame: Frame, most: int) -> WebPage | Passed | Reason:
         return _TYPES.get(kind, Passed.OTHER_TYPE)
     if any(len(fields.get_multiple(name)) > 1 for name in _ONCE):
         return Reason.CORRUPT_RECORD
-    url = _bare(fields, "WARC-Target-URI")
+    url = bare_field(fields, "WARC-Target-URI")
     if kind != "conversion" and url and not _WEB.match(url):
         return Passed.NOT_WEB
     if kind == "response":
@@ -116,7 +118,7 @@ def judge_record(frame: Frame, most: int) -> WebPage | Passed | Reason:
     if found.broken_coding and not _is_utf8(found.body):
         return Reason.EXTRACTION_FAILED
     return WebPage(
-        _bare(fields, "WARC-Record-ID"),
+        bare_field(fields, "WARC-Record-ID"),
         url,
         (fields.get("WARC-Date") or "").strip(),
         found.body,
@@ -124,6 +126,7 @@ def judge_record(frame: Frame, most: int) -> WebPage | Passed | Reason:
         media in _HTML,
         found.headers,
         kind != "conversion",
+        bare_field(fields, "WARC-Refers-To"),
     )
 
 
@@ -178,7 +181,7 @@ def _decoded(frame: Frame, decode: Literal["transfer", "all"], most: int) -> byt
         return None
 
 
-def _bare(fields: HeaderMap, name: str) -> str:
+def bare_field(fields: HeaderMap, name: str) -> str:
     """Return a field without the angle brackets that WARC 1.0 puts around addresses."""
     return (fields.get(name) or "").strip().removeprefix("<").removesuffix(">")
 
