@@ -427,6 +427,25 @@ def test_a_page_that_takes_too_long_or_kills_the_parser_costs_that_page() -> Non
         assert found.text == SENTENCE
 
 
+def test_tags_are_found_wherever_they_stand_however_many_there_are() -> None:
+    head = (
+        b"<meta name=k content=v>" * 3000 + b"<noscript><meta name=robots content=noai></noscript>"
+    )
+    body = b"<p><meta name=tdm-reservation content=1>" + b"<a rel=nofollow href=/>x</a> " * 3000
+    licence = b"<a rel='nofollow LICENSE' href=/l>license</a>"
+    html = b"<html><head>" + head + b"</head><body>" + body + licence + b"</body></html>"
+    # One second: a list of so many elements, taken one by one, takes a minute (resiliparse 2.0.1).
+    with PageReader(main_content=False, seconds=1.0) as pages:
+        found = pages.read(html, "", is_html=True)
+    assert isinstance(found, tuple)
+    assert found.tags[:2] == [("k", "v")] * 2
+    assert found.tags[3000:] == [
+        ("robots", "noai"),
+        ("tdm-reservation", "1"),
+        ("a", '</l>; rel="nofollow LICENSE"'),
+    ]
+
+
 @pytest.mark.long
 def test_a_large_page_is_read_in_bounded_time() -> None:
     large = b"<p>" + b"word and <b>word</b> " * 200_000

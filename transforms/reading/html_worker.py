@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import codecs
 import json
-import re
 import resource
 import signal
 import struct
@@ -24,7 +23,7 @@ from typing import BinaryIO
 
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
-from resiliparse.parse.html import HTMLTree
+from resiliparse.parse.html import ElementNode, HTMLTree, Node
 
 REQUEST = struct.Struct("<BdIQ")
 """Mode, CPU seconds, bytes of the charset, bytes of the page."""
@@ -45,7 +44,7 @@ _MOST_REPLACED = 0.1
 """Share of characters that cannot be decoded from which a page is no text in any charset tried.
 Own choice: pages with single damaged bytes have below 0.001, text in a wrong charset above 0.3."""
 
-_LICENCE = re.compile(r"license", re.IGNORECASE)
+_LICENCE_LINKS = 'link[rel*="license" i], a[rel*="license" i]'
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -93,25 +92,45 @@ def extract(data: bytes, charset: str, mode: int) -> tuple[int, str, str, list[l
         return DONE, decoded, "", []
     tree = HTMLTree.parse(decoded)
     text = extract_plain_text(tree, main_content=mode == MAIN, alt_texts=False)
-    return DONE, text, tree.title or "", _tags(tree, decoded)
+    return DONE, text, tree.title or "", _tags(tree)
 
 
-def _tags(tree: HTMLTree, page: str) -> list[list[str]]:
+def _tags(tree: HTMLTree) -> list[list[str]]:
     tags: list[list[str]] = []
     if tree.document is None:
         return tags
-    for element in tree.document.get_elements_by_tag_name("meta"):
+    for element in _metas(tree):
         attribute = element.getattr
         name = attribute("name") or attribute("property") or attribute("http-equiv") or ""
         tags.append([name, attribute("content") or ""])
-    # Looking at every link of a page costs as much as its text; few pages name a licence.
-    named = _LICENCE.search(page) is not None
-    for element in tree.document.query_selector_all("link[rel], a[rel]") if named else ():
+    for element in tree.document.query_selector_all(_LICENCE_LINKS):
         attribute = element.getattr
         if "license" in (rel := attribute("rel") or "").lower().split():
             tag = element.tag or ""
             tags.append([tag, licence_tag(tag, attribute("href"), rel, attribute("type"))])
     return tags
+
+
+def _metas(tree: HTMLTree) -> Iterator[ElementNode]:
+    """Yield the meta elements, those of the head node by node.
+
+    Each step through a list of found elements costs as much as all steps before it (resiliparse
+    2.0.1: 40 elements 6 ms, 600 1.2 s, the text of such a page 1.4 ms), so such lists are kept short.
+    """
+    node: Node | None = tree.head
+    above: list[Node] = []
+    while node is not None:
+        if isinstance(node, ElementNode) and node.tag == "meta":
+            yield node
+        if (inner := node.first_child) is not None:
+            above.append(node)
+            node = inner
+            continue
+        while above and node.next is None:
+            node = above.pop()
+        node = node.next if above else None
+    assert tree.document is not None  # noqa: S101 - the caller looked
+    yield from tree.document.query_selector_all("body meta")
 
 
 def licence_tag(tag: str, href: str | None, rel: str, kind: str | None) -> str:
