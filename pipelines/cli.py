@@ -26,6 +26,7 @@ import click
 from .. import __version__
 from ..schemas.errors import JobError, MunimentError
 from .cli_proof import PROOF_COMMANDS
+from .cli_requests import REQUEST_COMMANDS
 from .cli_words import RELEASE, folder_and, print_json, say
 
 _BEAM_FLAGS = {"ignore_unknown_options": True, "allow_extra_args": True}
@@ -308,7 +309,7 @@ def schema(what: str) -> None:
     click.echo(render_job_reference() if what == "job" else render_manifest_reference(), nl=False)
 
 
-for _command in PROOF_COMMANDS:
+for _command in (*PROOF_COMMANDS, *REQUEST_COMMANDS):
     cli.add_command(_command)
 
 

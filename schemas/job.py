@@ -323,6 +323,11 @@ class Job(JobModel):
     contact: str | None = Field(None, description="Who answers for the release.")
     sources: tuple[Source, ...] = Field(min_length=1, description="Where documents come from.")
     lists: tuple[ListFile, ...] = Field((), description="Opt-out and takedown lists.")
+    requests: str | None = Field(
+        None,
+        description="Register of requests (`muniment request`); those that were verified are "
+        "carried out like lists, in every run.",
+    )
     key_file: str = Field(description="Secret key, relative to the job file; `muniment keygen`.")
     rights: Rights = Field(Rights(), description="Opt-outs, takedowns and licences.")
     language: Language = Field(Language(), description="Language identification.")

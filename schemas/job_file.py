@@ -23,6 +23,7 @@ from pydantic import BaseModel, ValidationError
 from .errors import JobError
 from .job import MANDATORY_BY_KIND, Job, SourceKind, check_job
 from .locations import Location, remote_problem, scheme_of
+from .register import read_register, register_lists
 from .yaml_tree import MAX_PROBLEMS, Place, Tree, read_yaml, show, undotted
 
 MAX_JOB_BYTES = 1 << 20
@@ -78,6 +79,7 @@ def load_job(
     tree = read_yaml(_decode(path, data))
     job = _validate(tree)
     if job is not None:
+        job = _with_requests(job, root)
         for problem in check_job(job):
             place, _, what = problem.partition(": ")
             tree.add(undotted(place), what)
@@ -89,6 +91,26 @@ def load_job(
             lines.append(f"{path}: and {len(problems) - MAX_PROBLEMS} problems more")
         raise JobError(lines)
     return LoadedJob(job, path, root, hashlib.sha256(data).hexdigest(), base, allow_outside)
+
+
+def _with_requests(job: Job, root: Path) -> Job:
+    """Return the job with the lists that carry out the requests of its register.
+
+    Raises:
+        JobError: There is no register, or it cannot be read.
+    """
+    if job.requests is None:
+        return job
+    problem = path_problem(job.requests, root)
+    if problem is not None:
+        raise JobError(f"requests: {problem}")
+    register = root / job.requests
+    if not register.is_file():
+        raise JobError(f"{register}: No such file; `muniment request add` makes a register")
+    lists = register_lists(job.requests, tuple(read_register(register).values()))
+    names = (*job.rights.lists, *(item.name for item in lists))
+    rights = job.rights.model_copy(update={"lists": names})
+    return job.model_copy(update={"lists": (*job.lists, *lists), "rights": rights})
 
 
 def _inputs_root(root: Path, inputs: Location | None) -> str:
