@@ -20,10 +20,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import grpc
 from apache_beam.options.pipeline_options import (
     FlinkRunnerOptions,
     GoogleCloudOptions,
@@ -41,14 +42,22 @@ JOB_SERVER_LOG = "job-server.log"
 _START_SECONDS = 120
 _CANCEL_SECONDS = 60
 _ASK_SECONDS = 10
+_GONE_SECONDS = 5
+"""How long a process may take to end after its connections did."""
 _KEEP_WORKERS_MILLIS = 60_000
 """How long a TaskManager keeps workers that have nothing to do: without it every stage of the job
 starts new ones, which load every model again."""
 _EMBEDDED = ("[local]", "[auto]", "[collection]")
 _ENDED = frozenset({"FINISHED", "FAILED", "CANCELED", "SUSPENDED"})
 
-# Beam reads private fields of the collections that options are made of; Java 17 asks for this.
-_JVM = ("-Xmx512m", "-XX:+UseSerialGC", "--add-opens=java.base/java.util=ALL-UNNAMED")
+# It lives too short for the optimising compiler. Beam reads private fields of the collections that
+# options are made of; Java 17 asks for the last flag.
+_JVM = (
+    "-Xmx512m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "--add-opens=java.base/java.util=ALL-UNNAMED",
+)
 
 
 def is_flink(options: PipelineOptions) -> bool:
@@ -89,7 +98,7 @@ def flink_session(options: PipelineOptions, work: str) -> Iterator[None]:
         work: Private folder of the run; its path names the job.
 
     Raises:
-        StageError: The job server does not come up, or an earlier job cannot be cancelled.
+        StageError: The job server does not come up or dies, or an earlier job cannot be cancelled.
     """
     name = f"muniment-{fingerprint(work)[:16]}"
     options.view_as(GoogleCloudOptions).job_name = name
@@ -105,6 +114,16 @@ def flink_session(options: PipelineOptions, work: str) -> Iterator[None]:
     try:
         portable.job_endpoint = f"localhost:{port}"
         yield
+    except grpc.RpcError:  # the connection to it broke
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_GONE_SECONDS)
+        code = process.poll()
+        if code is None:
+            raise
+        ended = f"was killed (signal {-code})" if code < 0 else f"ended (exit code {code})"
+        log = store_at(work).log_file(join(work, JOB_SERVER_LOG))
+        message = f"Flink's job server {ended}; run the job again to resume, or see {log}"
+        raise StageError(message) from None
     finally:
         process.kill()
         process.wait()

@@ -142,7 +142,11 @@ def test_a_fault_leaves_nothing_half_done_and_the_next_run_completes_it(
         cluster.start_task_manager(0)
     if code:
         assert len(said.splitlines()) == 1, said
-        assert said.startswith("error: the engine failed")
+        assert said.startswith(
+            "error: Flink's job server was killed"
+            if kill is kill_job_server
+            else "error: the engine failed"
+        )
         assert not (tmp_path / "CURRENT").exists()
         code, said = finish(start(small_job, tmp_path, *flags))
         assert code == 0, said

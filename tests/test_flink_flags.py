@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import sys
+
+import grpc
 import pytest
 
-from muniment.pipelines.flink import is_flink
+from muniment.pipelines.flink import flink_session, is_flink
 from muniment.pipelines.launch import beam_options
-from muniment.schemas.errors import JobError
+from muniment.schemas.errors import JobError, StageError
 
 FLINK = ["--runner=FlinkRunner", "--flink_master=localhost:8081"]
 
@@ -52,3 +55,28 @@ def test_the_command_line_says_it_in_one_line(small_job, tmp_path, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: --flink_job_server_jar")
     assert not (tmp_path / "out" / "CURRENT").exists()
+
+
+def test_a_job_server_that_is_killed_is_named(tmp_path):
+    launcher = tmp_path / "java"
+    launcher.write_text(
+        f"#!{sys.executable}\n"
+        "import signal, socket, sys\n"
+        "(port,) = (int(a[11:]) for a in sys.argv if a.startswith('--job-port='))\n"
+        "listening = socket.create_server(('localhost', port))\n"
+        "listening.accept()\n"  # who asks whether it has come up
+        "signal.raise_signal(signal.SIGKILL)\n"
+    )
+    launcher.chmod(0o755)
+    options = beam_options(
+        [
+            "--runner=FlinkRunner",
+            f"--flink_job_server_jar={launcher}",
+            f"--job_server_java_launcher={launcher}",
+        ]
+    )
+    with (
+        pytest.raises(StageError, match=r"^Flink's job server was killed \(signal 9\); run the"),
+        flink_session(options, str(tmp_path)),
+    ):
+        raise grpc.RpcError
