@@ -267,6 +267,27 @@ def explain(
         click.echo(render_text(answer))
 
 
+@cli.command(name="gc")
+@click.argument("folder", metavar="[DIR]", default=RELEASE)
+@click.option(
+    "--keep",
+    type=click.IntRange(1),
+    default=2,
+    show_default=True,
+    help="Releases to keep: the current one and those it goes back to.",
+)
+@click.option("--signed", is_flag=True, help="Let signed releases, and their parents, go too.")
+@click.option("--remove", is_flag=True, help="Remove what was found; else it is only listed.")
+def collect(folder: str, *, keep: int, signed: bool, remove: bool) -> None:
+    """List what no release in DIR needs: old releases, leftovers of killed runs; remove on request.
+
+    The current release always stays.
+    """
+    from .garbage import collect_garbage  # noqa: PLC0415
+
+    print_json(collect_garbage(folder, keep=keep, signed=signed, remove=remove))
+
+
 @cli.command()
 @click.argument("folder", metavar="[DIR]", default=RELEASE)
 @click.option("--format", "form", type=click.Choice(["md", "html"]), default="md")

@@ -401,11 +401,20 @@ def _with_parent(manifest: Mapping[str, Any], output: str) -> bytes:
     there = Path(mirror.folder)
     current = current_id(there)
     links = {release_id: _link_to(there, release_id) for release_id in release_ids(there)}
-    for parent in (None, *(links[name] for name in links if name != current)):
+    others = (links[name] for name in links if name != current)
+    for parent in (None, _parent_of(there, current), *others):
         again = canonical_json({**manifest, "parent": parent})
         if current is None or hashlib.sha256(again).hexdigest()[:16] == current:
             return again
     return canonical_json({**manifest, "parent": links.get(current or "")})
+
+
+def _parent_of(output: Path, release_id: str | None) -> Any:
+    """Return what a release says of its parent, whose folder may be gone; None if it says nothing."""
+    try:
+        return json.loads(manifest_bytes(output, release_id or ""))["parent"]
+    except (IntegrityError, ReleaseError, ValueError, KeyError):
+        return None
 
 
 def _link_to(output: Path, release_id: str) -> dict[str, str]:

@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FORMAT = "muniment-release"
+WORK_FOLDER = ".work"
+"""Private folder of a run, below the output folder."""
+
+LOCK_FILE = ".lock"
+"""Held by the run that writes to the output folder."""
+
 UNLISTED = ("MANIFEST.json", "run.json")
 """Files of a release that its manifest does not list: itself, and the times and host of the run."""
 

@@ -27,9 +27,7 @@ from .launch import beam_options, exchange_way, run_graph
 from .local_workers import LocalWorkers
 from .plan import make_plan
 from .progress import ProgressBar
-
-WORK_FOLDER = ".work"
-LOCK_FILE = ".lock"
+from .release import LOCK_FILE, WORK_FOLDER
 
 _LOG = logging.getLogger(__name__)
 

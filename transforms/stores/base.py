@@ -275,6 +275,21 @@ class Store(ABC):
     def remove_tree(self, folder: str) -> None:
         """Remove a folder and everything below it, if it is there."""
 
+    def discard(self, folder: str, last: str) -> None:
+        """Remove a folder that is seen whole or not at all by who looks for its last file.
+
+        A kill on the way leaves a folder that can be discarded again.
+
+        Args:
+            folder: The folder.
+            last: Name of the file in it that readers look for first.
+        """
+        for name in self.tree(folder):
+            if name != last and not name.endswith("/"):
+                self.remove(join(folder, name))
+        self.remove(join(folder, last))
+        self.remove_tree(folder)
+
     @abstractmethod
     def remove_torn(self, folder: str) -> None:
         """Remove below a folder what a killed process was writing."""

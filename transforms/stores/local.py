@@ -20,7 +20,7 @@ from ...schemas.errors import ReleaseError
 from .base import Sink, Stat, Store
 
 TEMPORARY_PREFIX = ".tmp-"
-_STAGING_PREFIX = ".staging-"
+STAGING_PREFIX = ".staging-"
 _BLOCK = 1 << 20
 _KINDS = {
     stat.S_IFREG: "file",
@@ -186,9 +186,10 @@ class LocalStore(Store):
         try:
             with os.fdopen(descriptor, "wb", buffering=_BLOCK) as file:
                 os.fchmod(file.fileno(), mode)
-                yield Sink(file)
+                sink = Sink(file)
+                yield sink
                 file.flush()
-                os.fsync(file.fileno())
+                _settle(file.fileno(), sink.bytes, location)
             os.replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -230,6 +231,16 @@ class LocalStore(Store):
         if os.path.lexists(folder):
             shutil.rmtree(folder)
 
+    def discard(self, folder: str, last: str) -> None:  # noqa: ARG002  (a rename needs no order)
+        """Rename a folder to what the next `assemble` or `discard` removes, then remove it."""
+        if os.path.lexists(folder):
+            above, name = os.path.split(folder)
+            leftover = os.path.join(above, f"{STAGING_PREFIX}removed-{name}")
+            self.remove_tree(leftover)
+            os.rename(folder, leftover)
+            self.flush_folder(above)
+            self.remove_tree(leftover)
+
     def remove_torn(self, folder: str) -> None:
         """Remove what a killed process was writing; finished files never have such a name."""
         for path in Path(folder).rglob(f"{TEMPORARY_PREFIX}*"):
@@ -240,9 +251,9 @@ class LocalStore(Store):
         """Put the files into a staging folder beside the final one, then rename it."""
         target = Path(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
-        for leftover in target.parent.glob(f"{_STAGING_PREFIX}*"):
+        for leftover in target.parent.glob(f"{STAGING_PREFIX}*"):
             shutil.rmtree(leftover)
-        staging = target.with_name(f"{_STAGING_PREFIX}{os.getpid()}")
+        staging = target.with_name(f"{STAGING_PREFIX}{os.getpid()}")
         for parent in {os.path.dirname(name) for name in names}:
             os.makedirs(staging / parent, exist_ok=True)
         yield str(staging)
@@ -254,7 +265,7 @@ class LocalStore(Store):
         for above in sorted({path.parent for path in staging.rglob("*")}):
             self.flush_folder(str(above))
         if target.exists():
-            os.rename(target, target.with_name(f"{_STAGING_PREFIX}damaged-{target.name}"))
+            os.rename(target, target.with_name(f"{STAGING_PREFIX}damaged-{target.name}"))
         os.rename(staging, target)
         self.flush_folder(str(target.parent))
 
@@ -286,3 +297,10 @@ class LocalStore(Store):
         with self.replace(location, mode) as file:
             file.write(data)
         self.flush_folder(os.path.dirname(location))
+
+
+def _settle(descriptor: int, size: int, location: str) -> None:
+    """Flush a file to disk, and see that it holds what was written."""
+    os.fsync(descriptor)
+    if os.fstat(descriptor).st_size != size:
+        raise OSError(errno.EIO, "the disk took less than it was given", location)
