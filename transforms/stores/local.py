@@ -264,10 +264,12 @@ class LocalStore(Store):
             path.chmod(rights[0] if path.is_dir() else rights[1])
         for above in sorted({path.parent for path in staging.rglob("*")}):
             self.flush_folder(str(above))
+        damaged = target.with_name(f"{STAGING_PREFIX}damaged-{target.name}")
         if target.exists():
-            os.rename(target, target.with_name(f"{STAGING_PREFIX}damaged-{target.name}"))
+            os.rename(target, damaged)
         os.rename(staging, target)
         self.flush_folder(str(target.parent))
+        self.remove_tree(str(damaged))
 
     @contextmanager
     def locked(self, location: str) -> Iterator[_Lock]:
