@@ -90,7 +90,8 @@ def write_job(folder: Path, rights: Mapping[str, Any], **source: Any) -> Path:
             {
                 "name": "s", "kind": "other", "paths": ["in.jsonl"], "fields": FIELDS,
                 "licence": "unknown", "legal_basis": "tdm_art4", "origin": "worldwide",
-                "collected": {"start": "2025-01-01", "end": "2025-01-15"}, **source,
+                "collected": {"start": "2025-01-01", "end": "2025-01-15"},
+                "reviewer": "somebody", **source,
             }
         ],
         "rights": {"snapshots": snapshots, **rights},
