@@ -15,8 +15,9 @@ BUILD := PYTHONWARNINGS=ignore $(PIP)
 export SOURCE_DATE_EPOCH := 1704067200
 
 FLINK_JARS ?= .cache/flink
+CLOUD := .venv-cloud
 
-.PHONY: help venv demo test test-long flink-test lint format bench lock docs wheel clean
+.PHONY: help venv demo test test-long flink-test cloud-test lint format bench lock docs wheel clean
 .DEFAULT_GOAL := help
 
 help:  ## list these commands
@@ -53,6 +54,14 @@ flink-test: venv  ## run jobs on a Flink cluster on this machine: equal bytes, f
 	@MUNIMENT_FLINK_JARS=$(abspath $(FLINK_JARS)) $(BIN)/python -m pytest -q -m long tests/test_flink.py
 	@$(BIN)/python infra/flink/compare.py --jars $(FLINK_JARS) demo mixed
 
+cloud-test: wheel  ## translate the graph for Dataflow, check the Kubernetes manifests (an environment of its own)
+	@$(PYTHON) -m venv $(CLOUD)
+	@$(CLOUD)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps \
+		-r infra/dataflow/requirements-test.lock
+	@$(CLOUD)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-index \
+		--force-reinstall dist/muniment-*.whl
+	@$(CLOUD)/bin/python -m pytest -q tests/test_dataflow.py tests/test_kubernetes.py
+
 lint: venv  ## ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -82,6 +91,10 @@ lock: $(BIN)/.locked  ## pin requirements*.in with hashes; UPGRADE=--upgrade tak
 	@$(COMPILE) $(UPGRADE) --output-file requirements.lock requirements.in
 	@$(COMPILE) $(UPGRADE) --constraint requirements.lock --output-file requirements-dev.lock \
 		requirements.in requirements-dev.in
+	@$(COMPILE) $(UPGRADE) --output-file infra/dataflow/requirements.lock \
+		infra/dataflow/requirements.in
+	@$(COMPILE) $(UPGRADE) --output-file infra/dataflow/requirements-test.lock \
+		infra/dataflow/requirements-test.in
 
 clean:  ## remove what the commands above made
-	@rm -rf $(VENV) build dist $(DEMO) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(CLOUD) build dist $(DEMO) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -34,6 +34,7 @@ from process_tree import Measured, run_measured
 MUNIMENT = (sys.executable, "-m", "muniment")
 GUARD_EXIT = 3
 OVERRIDE = "benchmark: the corpus is meant to hold many near-duplicates"
+WRITTEN = ("units", "files", "written", "sent", "sent_bytes")
 LEAST_CPU = 0.01
 """CPU seconds below which a rate says nothing."""
 
@@ -161,7 +162,7 @@ def by_stage(corpus: Corpus, stages: dict[str, dict[str, float]]) -> dict[str, d
 
     Returns:
         For each: seconds, CPU seconds, and megabytes of the corpus' text a CPU second; the
-        last is None where the CPU time is too small to tell.
+        last is None where the CPU time is too small to tell. For stages also what they wrote.
     """
     megabytes = corpus.text_bytes / 1e6
     return {
@@ -171,6 +172,7 @@ def by_stage(corpus: Corpus, stages: dict[str, dict[str, float]]) -> dict[str, d
             "mb_per_cpu_second": round(megabytes / entry["cpu_seconds"], 1)
             if entry["cpu_seconds"] >= LEAST_CPU
             else None,
+            **{count: entry[count] for count in WRITTEN if count in entry},
         }
         for name, entry in stages.items()
     }

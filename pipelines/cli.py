@@ -20,14 +20,19 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .. import __version__
 from ..schemas.errors import JobError, MunimentError
+from ..schemas.locations import scheme_of
 from .cli_proof import PROOF_COMMANDS
 from .cli_requests import REQUEST_COMMANDS
 from .cli_words import RELEASE, folder_and, print_json, say
+
+if TYPE_CHECKING:
+    from ..schemas.job_file import LoadedJob
 
 _BEAM_FLAGS = {"ignore_unknown_options": True, "allow_extra_args": True}
 
@@ -112,7 +117,7 @@ def _text_hash(text_file: Path, key_file: Path) -> str:
 
 
 @cli.command(context_settings=_BEAM_FLAGS)
-@click.argument("job", type=click.Path(path_type=Path))
+@click.argument("job")
 @click.option(
     "--output",
     "-o",
@@ -136,7 +141,7 @@ def _text_hash(text_file: Path, key_file: Path) -> str:
 def run(
     context: click.Context,
     *,
-    job: Path,
+    job: str,
     output: str,
     inputs: str | None,
     dry_run: bool,
@@ -145,37 +150,51 @@ def run(
     exchange: str | None,
     keep_work: bool,
 ) -> None:
-    """Run the job file JOB; flags that muniment does not know go to Beam.
+    """Run the job file JOB, local or on s3:// or gs://; flags muniment does not know go to Beam.
 
     Shows a progress bar on a terminal and prints one JSON summary on stdout.
     """
-    from ..schemas.job import ExchangeWay  # noqa: PLC0415  (each verb loads what it needs)
-    from ..schemas.job_file import load_job  # noqa: PLC0415
+    changes = {"workers": workers, "exchange": exchange, "keep_work": keep_work or None}
+    with _opened(job, inputs, allow_outside=allow_outside) as loaded:
+        _run(_with_engine(loaded, changes), output, context.args, dry_run=dry_run)
+
+
+@contextmanager
+def _opened(job: str, inputs: str | None, *, allow_outside: bool) -> Iterator[LoadedJob]:
+    from ..schemas.job_file import load_job  # noqa: PLC0415  (each verb loads what it needs)
+
+    if scheme_of(job) is None:
+        yield load_job(job, inputs=inputs, allow_outside=allow_outside)
+        return
+    from .job_folder import remote_job  # noqa: PLC0415  (stores are slow to load)
+
+    with remote_job(job, inputs=inputs, allow_outside=allow_outside) as loaded:
+        yield loaded
+
+
+def _with_engine(loaded: LoadedJob, changes: dict[str, Any]) -> LoadedJob:
+    from ..schemas.job import ExchangeWay  # noqa: PLC0415
+
+    update = {name: value for name, value in changes.items() if value is not None}
+    if "exchange" in update:
+        update["exchange"] = ExchangeWay(update["exchange"])
+    engine = loaded.job.engine.model_copy(update=update)
+    return replace(loaded, job=loaded.job.model_copy(update={"engine": engine}))
+
+
+def _run(loaded: LoadedJob, output: str, beam_arguments: list[str], *, dry_run: bool) -> None:
     from .local_workers import start_workers  # noqa: PLC0415
 
-    loaded = load_job(job, inputs=inputs, allow_outside=allow_outside)
-    engine = loaded.job.engine.model_copy(
-        update={
-            name: value
-            for name, value in (
-                ("workers", workers),
-                ("exchange", ExchangeWay(exchange) if exchange else None),
-                ("keep_work", keep_work or None),
-            )
-            if value is not None
-        }
-    )
-    loaded = replace(loaded, job=loaded.job.model_copy(update={"engine": engine}))
-    forked = None if dry_run else start_workers(loaded, context.args)
+    forked = None if dry_run else start_workers(loaded, beam_arguments)
     gc.disable()  # imports make no garbage, and are a tenth faster without its collection
     from .run import describe_plan, run_job  # noqa: PLC0415  (slow; workers load meanwhile)
 
     gc.enable()
 
     if dry_run:
-        click.echo(json.dumps(describe_plan(loaded, output, context.args), indent=1))
+        click.echo(json.dumps(describe_plan(loaded, output, beam_arguments), indent=1))
         return
-    print_json(run_job(loaded, output, context.args, workers=forked))
+    print_json(run_job(loaded, output, beam_arguments, workers=forked))
 
 
 @cli.command()

@@ -28,6 +28,13 @@ from ..transforms.stages import GovernCorpus, RunRef
 from ..transforms.storage import write_bytes
 from ..transforms.stores import join, store_at
 from ..transforms.units import Workspace
+from .dataflow import (
+    MODEL_RAM,
+    check_dataflow,
+    is_dataflow,
+    only_submits,
+    prepare_dataflow,
+)
 from .flink import check_flink, flink_session, is_flink
 from .local_workers import LocalWorkers, is_local, worker_count
 
@@ -108,8 +115,12 @@ def _submit(
 ) -> None:
     if not is_local(beam_arguments):
         options = beam_options(beam_arguments)
+        if is_dataflow(options):
+            prepare_dataflow(options, plan.work)
         with flink_session(options, plan.work) if is_flink(options) else nullcontext():
-            _run(beam.Pipeline(options=options), plan, ref)
+            result = govern(beam.Pipeline(options=options), plan, ref).run()
+            if not only_submits(options):
+                result.wait_until_finish()
         return
     count = local_workers(plan)
     _LOG.info("local runner: %d worker process(es), %d splits", count, len(plan.splits))
@@ -117,16 +128,26 @@ def _submit(
     if count == 1:
         if workers:
             workers.close(kill=True)
-        _run(beam.Pipeline(runner=_local_runner(options, None), options=options), plan, ref)
+        runner = _local_runner(options, None)
+        govern(beam.Pipeline(runner=runner, options=options), plan, ref).run().wait_until_finish()
         return
     with workers or LocalWorkers() as forked:
         log = store_at(plan.work).log_file(join(plan.work, WORKER_LOG))
         forked.prepare(ref.plan_path, ref.digest, log)
-        _run(beam.Pipeline(runner=_local_runner(options, forked), options=options), plan, ref)
+        runner = _local_runner(options, forked)
+        govern(beam.Pipeline(runner=runner, options=options), plan, ref).run().wait_until_finish()
 
 
-def _run(pipeline: beam.Pipeline, plan: Plan, ref: RunRef) -> None:
+def govern(pipeline: beam.Pipeline, plan: Plan, ref: RunRef) -> beam.Pipeline:
+    """Return the pipeline with the graph of a job in it.
+
+    Args:
+        pipeline: An empty pipeline.
+        plan: The plan.
+        ref: What workers get.
+    """
     splits, near = largest_first(plan), plan.bands > 0
+    model_ram = MODEL_RAM if is_dataflow(pipeline.options) else ""
     _ = (
         pipeline
         | "Splits" >> beam.Create(splits)
@@ -137,9 +158,10 @@ def _run(pipeline: beam.Pipeline, plan: Plan, ref: RunRef) -> None:
             parts=plan.samples,
             addresses=plan.addresses,
             passages=plan.passages,
+            model_ram=model_ram,
         )
     )
-    pipeline.run().wait_until_finish()
+    return pipeline
 
 
 def beam_options(arguments: Sequence[str]) -> PipelineOptions:
@@ -158,6 +180,7 @@ def beam_options(arguments: Sequence[str]) -> PipelineOptions:
         raise JobError([f"{flag}: neither muniment nor Beam knows this flag" for flag in unknown])
     options = PipelineOptions(list(arguments))
     check_flink(options)
+    check_dataflow(options)
     return options
 
 

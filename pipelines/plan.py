@@ -79,7 +79,7 @@ def make_plan(loaded: LoadedJob, work: Location) -> Plan:
     )
     return Plan(
         job=job,
-        root=str(loaded.root),
+        root=loaded.origin or str(loaded.root),
         work=store_at(work).absolute(location_of(work)),
         code_digest=code_digest(),
         key_id=keyring.key_id.hex(),

@@ -14,6 +14,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+import apache_beam as beam
+
 from ..schemas.job_file import LoadedJob
 from ..transforms.run_state import PLAN_FILE, Plan, Run
 from ..transforms.stage_units import STAGES, finished
@@ -22,8 +24,17 @@ from ..transforms.storage import make_private_folder, write_json
 from ..transforms.stores import Location, join, store_at
 from ..transforms.units import Marker
 from .commit import commit_release
+from .dataflow import (
+    graph_facts,
+    is_dataflow,
+    only_submits,
+    prepare_dataflow,
+    send_nothing,
+    sends_nothing,
+    translate,
+)
 from .guards import check_approval, check_guards, policy_sha256
-from .launch import beam_options, exchange_way, run_graph
+from .launch import beam_options, exchange_way, govern, run_graph
 from .local_workers import LocalWorkers
 from .plan import make_plan
 from .progress import ProgressBar
@@ -42,13 +53,22 @@ def describe_plan(
         output: Output folder; not created.
         beam_arguments: Flags for Beam.
     """
-    beam_options(beam_arguments)
+    options = beam_options(beam_arguments)
     plan = make_plan(loaded, join(output, WORK_FOLDER))
     run = Run(plan)
+    way = exchange_way(plan, beam_arguments)
+    graph = {}
+    if is_dataflow(options):
+        prepare_dataflow(options, plan.work)
+        send_nothing(options)
+        ref = RunRef(join(plan.work, PLAN_FILE), run.whole_fingerprint, way)
+        translated = translate(govern(beam.Pipeline(options=options), plan, ref))
+        graph = {"graph": graph_facts(translated)}
     return {
         "job": plan.job.name,
         "fingerprint": run.whole_fingerprint,
-        "exchange": exchange_way(plan, beam_arguments),
+        "exchange": way,
+        **graph,
         "stages": _stages(plan),
         "rules": [rule.facts.rule_id for rule in run.rules],
         "policy_sha256": policy_sha256(run),
@@ -98,13 +118,16 @@ def run_job(
         workers: What local workers are forked from; by default it is started when needed.
 
     Returns:
-        The summary that `muniment run` prints.
+        The summary that `muniment run` prints. Where the launcher must leave before the job ends (a
+        Flex Template), it says that nothing is released yet: the same run again, locally, does that.
 
     Raises:
         MunimentError: Nothing was released; running the job again resumes it.
     """
     start = time.perf_counter()
-    beam_options(beam_arguments)
+    options = beam_options(beam_arguments)
+    if sends_nothing(options):
+        return describe_plan(loaded, output, beam_arguments)
     store = store_at(output)
     output = store.absolute(join(output))
     store.check(output)
@@ -123,6 +146,8 @@ def run_job(
         with _reported(run, output):
             with ProgressBar(plan, show=progress):
                 run_graph(plan, ref, beam_arguments, workers)
+            if only_submits(options):
+                return {"submitted": run.whole_fingerprint, "output": output, "released": False}
             annotated, final, former = _final_markers(run)
             check_guards(plan, final, finished(run, "verify"))
             stages = stage_report(run)
@@ -181,13 +206,31 @@ def _final_markers(run: Run) -> tuple[list[Marker], list[Marker], list[Marker]]:
 
 
 def stage_report(run: Run) -> dict[str, dict[str, float]]:
-    """Add up seconds, CPU seconds and bytes by stage; a stage's steps stand as `stage.step`.
+    """Add up what each stage cost; its steps stand as `stage.step`.
 
     Seconds are summed over workers. What a resumed run did not do again still counts.
+
+    Returns:
+        By stage or step: `seconds`, `cpu_seconds`, `bytes` read. By stage also `units`, `files`
+        written without the markers, `written` (their bytes), `sent` (rows to other stages) and
+        `sent_bytes` (of the files that hold those rows).
     """
     report: dict[str, dict[str, float]] = {}
     for stage in STAGES:
         for marker in finished(run, stage):
+            parcels = marker.stats.get("sent", {})
+            counts = {
+                "units": 1,
+                "files": len(marker.outputs),
+                "written": sum(facts.bytes for facts in marker.outputs.values()),
+                "sent": sum(parcels.values()),
+                "sent_bytes": sum(
+                    facts.bytes for name, facts in marker.outputs.items() if name in parcels
+                ),
+            }
+            totals = report.setdefault(stage, {"seconds": 0.0, "cpu_seconds": 0.0, "bytes": 0})
+            for name, number in counts.items():
+                totals[name] = totals.get(name, 0) + number
             for step, (seconds, cpu, size) in marker.timings.items():
                 name = stage if step == "total" else f"{stage}.{step}"
                 entry = report.setdefault(name, {"seconds": 0.0, "cpu_seconds": 0.0, "bytes": 0})

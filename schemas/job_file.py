@@ -46,6 +46,8 @@ class LoadedJob:
         inputs: What the sources' paths are relative to: `root`, or another folder, which may be on
             an object store.
         allow_outside: Whether paths may leave `root` and `inputs`.
+        origin: Where workers find what is in `root`: `root` itself, or the folder on an object store
+            that it is a copy of.
     """
 
     job: Job
@@ -54,6 +56,7 @@ class LoadedJob:
     sha256: str
     inputs: str
     allow_outside: bool = False
+    origin: str = ""
 
 
 def load_job(

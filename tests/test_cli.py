@@ -101,7 +101,10 @@ def test_run_prints_one_json_object_on_the_last_line(job, tmp_path, capsys):
     assert summary["bytes_in"] > 0
     assert summary["seconds"] > 0
     for stage in ("annotate", "group", "verify", "finalize"):
-        assert set(summary["stages"][stage]) == {"seconds", "cpu_seconds", "bytes"}
+        assert set(summary["stages"][stage]) == {
+            *("seconds", "cpu_seconds", "bytes"),
+            *("units", "files", "written", "sent", "sent_bytes"),
+        }
     assert not (tmp_path / ".work").exists()
 
 

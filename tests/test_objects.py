@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -356,6 +357,23 @@ def test_inputs_work_and_output_on_a_store_give_the_bytes_of_a_local_run(
     assert "made-up-secret" not in json.dumps([str(data) for data in local_release.values()])
     for name, data in objects(bucket, "out/").items():
         assert b"made-up" not in data, name
+
+
+def test_a_job_file_on_a_store_brings_its_key_and_its_lists(
+    bucket: Any, job: Path, local_release: dict[str, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = f"s3://{BUCKET}/jobs/{job.name}"
+    assert main(["run", place, "-o", f"s3://{BUCKET}/out"]) == 2
+    assert capsys.readouterr().err == f"error: {place}: there is no such object\n"
+    for path in job.parent.iterdir():
+        if path.is_file():
+            bucket.upload_file(str(path), BUCKET, f"jobs/{path.name}")
+    assert main(["run", place, "-o", f"s3://{BUCKET}/out"]) == 0
+    assert without_times(objects(bucket, "out/")) == without_times(local_release)
+    plan = Run(make_plan(load_job(job), f"s3://{BUCKET}/other")).plan
+    worker = Run(replace(plan, root=f"s3://{BUCKET}/jobs"))
+    assert worker.keyring.key_id.hex() == plan.key_id
+    assert os.stat(worker.path(plan.job.key_file)).st_mode & 0o077 == 0
 
 
 class _Unlocked:

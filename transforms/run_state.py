@@ -32,7 +32,7 @@ from .rights.files import FileReader
 from .rights.signals import file_readers
 from .rights.snapshots import SnapshotStore, open_snapshots
 from .rules import Rule
-from .stores import store_at
+from .stores import Mirror, store_at
 from .toxicity import ToxicityModels
 from .units import Workspace, fingerprint
 from .works import Works, open_works
@@ -72,7 +72,7 @@ class Plan:
 
     Args:
         job: The job.
-        root: Folder of the job file.
+        root: Folder of the job file; on an object store, every process brings its files to itself.
         work: Private folder of the run.
         code_digest: Digest of the code and the libraries that shape the output.
         key_id: Public name of the key, hexadecimal.
@@ -234,8 +234,13 @@ class Run:
         self._file_readers: dict[tuple[str, ...], dict[SnapshotKind, FileReader]] = {}
 
     def path(self, relative: str) -> Path:
-        """Return a path that the job file names."""
-        return Path(self.plan.root) / relative
+        """Return a local path with a file that the job file names: the key, a list, a snapshot."""
+        self._beside.bring([relative])
+        return Path(self._beside.folder) / relative
+
+    @cached_property
+    def _beside(self) -> Mirror:
+        return store_at(self.plan.root).mirror(self.plan.root)
 
     @cached_property
     def keyring(self) -> Keyring:

@@ -350,6 +350,8 @@ class GovernCorpus(beam.PTransform[PCollection[int], PCollection[int]]):
         parts: Whether documents contained in others are, too.
         addresses: Whether one document of each address is to stay.
         passages: Whether lines or paragraphs that repeat are looked for.
+        model_ram: Least memory of a worker that loads models (`4GB`), for engines that choose
+            machines by it; empty says nothing, and saves others a boundary between stages.
     """
 
     ref: RunRef
@@ -357,10 +359,14 @@ class GovernCorpus(beam.PTransform[PCollection[int], PCollection[int]]):
     parts: bool = False
     addresses: bool = False
     passages: bool = False
+    model_ram: str = ""
 
     def expand(self, splits: PCollection[int]) -> PCollection[int]:
         """Wire the stages."""
-        annotated = splits | "AnnotateSplits" >> AnnotateSplits(self.ref)
+        hints = {"min_ram": self.model_ram} if self.model_ram else {}
+        annotated = splits | "AnnotateSplits" >> AnnotateSplits(self.ref).with_resource_hints(
+            **hints
+        )
         every = annotated | "EverySplit" >> AnnouncePartitions(self.ref.way)
         unit = _Each(self.ref, stage_units.screen)
         screened = annotated | "Screen" >> beam.ParDo(unit).with_output_types(str)
@@ -383,4 +389,4 @@ class GovernCorpus(beam.PTransform[PCollection[int], PCollection[int]]):
             answers = (*answers, near)
         if self.passages:
             answers = (*answers, answers | "CountPassages" >> CountPassages(self.ref))
-        return answers | "FinalizeSplits" >> FinalizeSplits(self.ref)
+        return answers | "FinalizeSplits" >> FinalizeSplits(self.ref).with_resource_hints(**hints)
