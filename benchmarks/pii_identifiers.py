@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import importlib
 import random
-import re
 import string
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from functools import cache
 from re import _parser as regex_parser  # type: ignore[attr-defined]
 from typing import Any
 
-from muniment.transforms.pii.national import NATIONAL
+from muniment.transforms.pii.national import SHAPES as NUMBERS
 from muniment.transforms.pii.secret_formats import FORMATS
 
 Make = Callable[[random.Random], str]
@@ -277,23 +276,14 @@ CHINESE: tuple[Case, ...] = (
 
 
 def national() -> Iterator[Case]:
-    """Yield a case for each national number that python-stdnum validates."""
-    for row in NATIONAL:
-        module = row.check.__closure__[0].cell_contents  # type: ignore[union-attr]
-        cue = ""
-        head = re.match(r"\(\?i:\\b\(\?:(.*?)\)\)\(\?i:", row.regex)
-        if head:
-            first = re.split(r"\|(?![^(\[]*[)\]])", head[1])[0]
-            cue = draw(first, random.Random(1)) + " "
-        shape_of = re.search(r"(?:\\b|\}\))\((?!\?)(.*)\)\\b$", row.regex)
-        if shape_of is None:
-            continue
+    """Yield a case for each national number that python-stdnum validates, each way it is written."""
+    for number, row in enumerate(NUMBERS):
         yield Case(
-            row.detector,
+            f"stdnum:{row.country}" + ("" if row.cue is None else " after its cue"),
             frozenset(["NATIONAL_ID"]),
-            cue,
-            stdnum_value(module, shape_of[1], valid=True),
-            stdnum_value(module, shape_of[1], valid=False),
+            "" if row.cue is None else draw(row.cue, random.Random(number)) + " ",
+            stdnum_value(row.module, row.regex, valid=True),
+            stdnum_value(row.module, row.regex, valid=False),
         )
 
 

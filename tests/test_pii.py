@@ -89,6 +89,10 @@ STRUCTURED = [
     ("NATIONAL_ID", "num {} ok", "2 95 10 99 126 111 93"),
     ("NATIONAL_ID", "PESEL: {}", "44051401359"),
     ("NATIONAL_ID", "CPF {} ok", "390.533.447-05"),
+    # Cues in letters beyond ASCII, which are no word characters to RE2.
+    ("NATIONAL_ID", "ЕГН {} на", "7523169263"),
+    ("NATIONAL_ID", "ο ΑΜΚΑ: {} του", "01013099997"),
+    ("NATIONAL_ID", "आधार {} है", "2341 2341 2346"),
     ("DATE_OF_BIRTH", "She was born on {} in", "12/15/1995"),
     ("DATE_OF_BIRTH", "born on {} in", "March 3rd, 1984"),
     ("DATE_OF_BIRTH", "出生日期：{}，", "1990年1月12日"),
@@ -107,6 +111,7 @@ STRUCTURED = [
     ("VEHICLE_PLATE", "车牌{}的", "京A·12345"),
     ("SOCIAL_ACCOUNT", "微信号：{}，", "wxid_88zhang"),
     ("SOCIAL_ACCOUNT", "加我QQ{}吧", "123456789"),
+    ("SOCIAL_ACCOUNT", "Follow me on Twitter @{} now", "jane_88k"),
     ("SECRET", "key {} leaked", "AKIAIOSFODNN7EXAMPLE"),
     ("SECRET", "token {} leaked", "ghp_" + "a1B2" * 9),
     ("SECRET", "key {} leaked", "AIza" + "Sy0_-" * 7),

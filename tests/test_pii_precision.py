@@ -47,6 +47,8 @@ NOT_PERSONAL = [
     # Words for a password, not one.
     "smb://user:password@server/printer",
     "smb://utilisateur:motdepasse@serveur/imprimante",
+    # A list of parts: German numbers by their digits, not split where the area code ends.
+    "(MAKER)\n096400-0920\n096400-0143\n096540-0080\n",
     # Versions, revisions, numbers of sections.
     "retrieving revision 1.115.2.11",
     "retrieving revision 61.7.20.33\nretrieving revision 61.7.20.34",
@@ -111,6 +113,7 @@ STILL_FOUND = [
     ("nameserver 9.9.9.9", "9.9.9.9"),
     ("seen at 86.231.85.193. Then", "86.231.85.193"),
     ("text me at 555 0132", "555 0132"),
+    ("erreichbar unter 06221-123456 am Abend", "06221-123456"),
     ("Office: 020 7946 0958", "020 7946 0958"),
     ("https://x.example/?phone=13800138000", "13800138000"),
     ("contact_13800138000_x", "13800138000"),

@@ -3,20 +3,49 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from .national_checks import stdnum_check
 from .pattern import GAP, Pattern
+
+
+class Shape(NamedTuple):
+    """A national number.
+
+    Args:
+        country: ISO 3166-1 code in small letters; a country's further numbers add their name.
+        module: python-stdnum's module that validates it.
+        regex: How it is written.
+        cue: What must stand before it; None where the check is strong enough alone.
+        score: Confidence of a confirmed hit.
+    """
+
+    country: str
+    module: str
+    regex: str
+    cue: str | None
+    score: float
 
 
 def _national(country: str, module: str, regex: str, cue: str | None, score: float) -> Pattern:
     body = f"\\b({regex})\\b"
     if cue:
-        body = f"(?i:\\b(?:{cue}))(?i:\\s(?:number|no|nr|num)\\b)?" + GAP + f"({regex})\\b"
-    return Pattern(f"stdnum:{country}", "NATIONAL_ID", body, score, stdnum_check(module), 68)
+        body = f"(?i:{_begun(cue)})(?i:\\s(?:number|no|nr|num)\\b)?" + GAP + f"({regex})\\b"
+    # A cue and a check outweigh what else the digits could be, such as a card.
+    priority = 86 if cue else 68
+    return Pattern(f"stdnum:{country}", "NATIONAL_ID", body, score, stdnum_check(module), priority)
 
 
-# Country, python-stdnum module, shape, cue (None where the check is strong enough alone), score.
-NATIONAL: tuple[Pattern, ...] = tuple(
-    _national(*row)
+def _begun(cue: str) -> str:
+    """Return an expression for a cue where a word begins; to RE2 only ASCII letters make words."""
+    words = cue.split("|")
+    native = [word for word in words if not word[0].isascii()]
+    ascii_words = "|".join(word for word in words if word[0].isascii())
+    return "|".join([rf"\b(?:{ascii_words})", *(rf"\B{word}" for word in native)])
+
+
+SHAPES: tuple[Shape, ...] = tuple(
+    Shape(*row)
     for row in (
         (
             "de",
@@ -107,3 +136,6 @@ NATIONAL: tuple[Pattern, ...] = tuple(
     )
 )
 """National numbers of persons."""
+
+NATIONAL: tuple[Pattern, ...] = tuple(_national(*shape) for shape in SHAPES)
+"""Their rows."""

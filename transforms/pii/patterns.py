@@ -13,6 +13,7 @@ check digit.
 
 from __future__ import annotations
 
+from .accounts import ACCOUNTS
 from .addresses import ADDRESSES
 from .china import CHINA
 from .credentials import CREDENTIALS
@@ -20,5 +21,13 @@ from .identifiers import GENERAL, US_UK
 from .national import NATIONAL
 from .pattern import Pattern
 
-PATTERNS: tuple[Pattern, ...] = (*GENERAL, *US_UK, *NATIONAL, *CHINA, *CREDENTIALS, *ADDRESSES)
+PATTERNS: tuple[Pattern, ...] = (
+    *GENERAL,
+    *US_UK,
+    *NATIONAL,
+    *CHINA,
+    *ACCOUNTS,
+    *CREDENTIALS,
+    *ADDRESSES,
+)
 """Every built-in pattern."""

@@ -86,6 +86,22 @@ def _in_address(data: Text, start: int, end: int) -> bool:
     return _ADDRESS_PART.search(before) is not None and _PHONE_WORD.search(before) is None
 
 
+_HYPHENED = re2.compile(r"\A\(?0([0-9]+)\)?-[0-9]+\z")
+
+
+def _split_elsewhere(value: str, region: str) -> bool:
+    """Whether a number of two groups is not split where its area code ends, as numbers of parts.
+
+    By DIN 5008 a hyphen stands before an extension only; where one does stand for the blank after
+    the area code, that code is before it. "096400-0920" is no number of area 9640.
+    """
+    written = _HYPHENED.search(value)
+    if written is None:
+        return False
+    number = phonenumbers.parse(value, region)
+    return len(written[1]) != phonenumbers.length_of_national_destination_code(number)
+
+
 _COUNTING = ("0123456789", "01234567890", "9876543210")
 
 
@@ -109,7 +125,9 @@ def region_check(region: str) -> Check:
             filter(str.isdigit, value)
         ) in _COUNTING:
             return None  # ZIP+4 of New England; the digits in order.
-        return (start, end) if _valid(value, region) else None
+        if not _valid(value, region) or (region == "DE" and _split_elsewhere(value, region)):
+            return None
+        return start, end
 
     return check
 
