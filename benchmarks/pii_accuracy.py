@@ -3,12 +3,13 @@
 
     python benchmarks/pii_accuracy.py [--part NAME ...] [--presidio]
 
-Seven parts, each printed as one JSON object a line:
+Eight parts, each printed as one JSON object a line:
 
 english     synthetic sentences with spans (pii_en_dev), scope `all`; a gold span counts as found
             when spans of any type cover at least half of it, a predicted one as right when it
             touches a gold span of an identifying type.
 names       persons in real social-media text (ner_en_dev).
+names-zh    persons in real Chinese text: authors of classical poems (needs `corpora.py`'s sources).
 chinese     values made here (valid check digits) at random places of real Chinese comments, glued
             or spaced.
 lookalikes  ISBN, hashes, versions, timestamps, order numbers, near misses: nothing is to be found.
@@ -34,6 +35,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pii_disguises import digits, disguised, luhn_complete, resident_id
 from pii_identifiers import CHINESE, ENGLISH, SECRET_LOOK_ALIKES, Case, national, secrets
 
@@ -231,6 +233,46 @@ def names() -> None:
             handles_found=round(seen / max(handles, 1), 4),
             with_handles=round((good + seen) / (n + handles), 4),
         )
+
+
+POEMS = Path.home() / ".cache" / "muniment" / "corpora" / "sources" / "chinese-poetry" / "parquet"
+"""Where `corpora.py` puts the package chinese-poetry (MIT)."""
+
+
+def names_zh(n: int = 2000) -> None:
+    """Measure persons in real Chinese text: the authors under the titles of classical poems.
+
+    The second line of each text is its author, so the truth is known by rule. One poem for each of
+    `n` authors, drawn by a fixed seed; the text is read as it is, title and verses around the name.
+    What is found in verses and titles is counted, not judged: nobody labelled the names in them.
+    """
+    poems = pq.read_table(POEMS, columns=["text"])["text"].to_pylist()
+    random.Random(23).shuffle(poems)
+    by_author: dict[str, str] = {}
+    for poem in poems:
+        lines = poem.split("\n", 2)
+        if len(lines) == 3 and 2 <= len(lines[1]) <= 4 and lines[1] not in NO_AUTHOR:
+            by_author.setdefault(lines[1], poem)
+    chosen = list(by_author.items())[:n]
+    hits = found([poem for _, poem in chosen], "zh", "all")
+    good = whole = elsewhere = 0
+    for (author, poem), own in zip(chosen, hits, strict=True):
+        start = poem.index("\n") + 1
+        gold = (start, start + len(author), "PERSON")
+        persons = [hit for hit in own if hit[2] == "PERSON"]
+        good += covered(gold, persons) > 0
+        whole += covered(gold, persons) == 1
+        elsewhere += sum(not covered(hit, [gold]) for hit in persons)
+    report(
+        "names-zh", n=len(chosen), recall=round(good / len(chosen), 4),
+        ci=wilson(good, len(chosen)), whole=round(whole / len(chosen), 4),
+        whole_ci=wilson(whole, len(chosen)), in_titles_and_verses=elsewhere,
+        characters=sum(len(poem) for _, poem in chosen),
+    )  # fmt: skip
+
+
+NO_AUTHOR = frozenset(["不詳", "無名氏", "佚名", "郊廟", "闕名"])
+"""What stands for an author who is not known."""
 
 
 def uscc(rng: random.Random) -> str:
@@ -473,6 +515,7 @@ def secret_part() -> None:
 
 PARTS: dict[str, Callable[[], None]] = {
     "names": names,
+    "names-zh": names_zh,
     "chinese": chinese,
     "lookalikes": lookalikes,
     "disguises": disguises,

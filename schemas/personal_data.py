@@ -53,6 +53,13 @@ class MinorAction(StrEnum):
     FLAG = "flag"
 
 
+class UnreadAction(StrEnum):
+    """What becomes of documents in a language whose names no model reads."""
+
+    FLAG = "flag"
+    REMOVE = "remove"
+
+
 class Recogniser(JobModel):
     """One recogniser of the job's own: patterns, and what confirms a hit."""
 
@@ -88,6 +95,11 @@ class PersonalData(JobModel):
     ner: NerScope = Field(
         NerScope.CONTACT,
         description="Names: not at all, around other identifiers and contact cues, or everywhere.",
+    )
+    unread: UnreadAction = Field(
+        UnreadAction.FLAG,
+        description="Documents in a language whose names no model reads (all but English and "
+        "Chinese, while `ner` is on): recorded only, or removed.",
     )
     entities: tuple[EntityName, ...] = Field(
         (), description="Entity types to find; empty finds all."

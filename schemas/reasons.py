@@ -37,6 +37,7 @@ class Reason(StrEnum):
     PII_DENSE = "pii_dense"
     PII_MINOR = "pii_minor"
     PII_DROPPED = "pii_dropped"
+    NAMES_UNREAD = "names_unread"
     DUP_EXACT = "dup_exact"
     DUP_NEAR = "dup_near"
     DUP_CONTAINED = "dup_contained"

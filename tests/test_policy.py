@@ -68,10 +68,10 @@ EVERYTHING: dict[str, Any] = {
         "unknown_policy": "drop",
         "require_source": True,
     },
-    "language": {"allow": ["en", "zh"], "min_score": 0.5},
-    "personal_data": {"operators": {"US_SSN": "drop"}},
+    "language": {"allow": ["de", "en", "zh"], "min_score": 0.5},
+    "personal_data": {"operators": {"US_SSN": "drop"}, "unread": "remove"},
 }
-THRESHOLDS = {"en": 0.5, "zh": 0.9}
+THRESHOLDS = {"de": 0.5, "en": 0.5, "zh": 0.9}
 
 
 def job(**settings: Any) -> Job:
@@ -233,6 +233,18 @@ def test_toxicity_fires_from_the_threshold_of_the_language_and_never_without_a_s
     assert np.isnan(hits.threshold[4])
 
 
+def test_a_language_whose_names_no_model_reads_is_flagged_or_removed() -> None:
+    rows = [{"lang": code} for code in ("en", "zh", "zh-Hant", "de", "und")]
+    flags = rule("names_unread", personal_data={"unread": "flag"})
+    assert fires(flags, *rows) == [False, False, False, True, True]
+    assert (flags.facts.action, flags.facts.reason) == ("flag", None)
+    removes = rule("names_unread", personal_data={"unread": "remove"})
+    assert fires(removes, *rows) == [False, False, False, True, True]
+    assert (removes.facts.action, removes.facts.reason) == ("remove", Reason.NAMES_UNREAD)
+    without = rules(personal_data={"ner": "off", "unread": "remove"})
+    assert "names_unread" not in {one.facts.rule_id for one in without}
+
+
 def test_personal_data_fires_on_the_count_and_on_a_minor() -> None:
     own = rule("pii_dense")
     rows = [{"pii_sensitive": 2}, {"pii_sensitive": 3}, {"pii_minor": True}]
@@ -264,6 +276,7 @@ BAD: dict[str, dict[str, Any]] = {
     "toxicity": {"toxicity": 0.8},
     "pii_dense": {"pii_sensitive": 9},
     "pii_minor": {"pii_minor": True},
+    "names_unread": {"lang": "de"},
     "pii_dropped": {"pii_kinds": "EMAIL_ADDRESS:general US_SSN:sensitive"},
 }
 """Rules in the order they decide, and signals on which each one alone fires."""
@@ -355,7 +368,7 @@ def test_every_rule_says_what_it_does_on_what_basis() -> None:
         assert facts.basis
         assert facts.mode in {"enforce", "shadow", "off"}
         assert facts.action in {"remove", "quarantine", "transform", "flag"}
-        assert (facts.reason is None) == (facts.action == "transform")
+        assert (facts.reason is None) == (facts.action in {"transform", "flag"})
         if facts.reason:
             quarantines = facts.action == "quarantine"
             assert quarantines == (facts.reason in QUARANTINE_REASONS)

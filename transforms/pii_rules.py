@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..schemas.personal_data import MinorAction, PersonalData
+from ..schemas.personal_data import MinorAction, NerScope, PersonalData, UnreadAction
 from ..schemas.reasons import Reason
-from .pii import RedactionPolicy, settings_of
+from .pii import PiiModels, RedactionPolicy, settings_of
 from .rules import Hits, Rule, RuleFacts, column
 
 KIND_SEPARATOR = " "
@@ -46,6 +46,26 @@ class ConcernsMinors:
     def fires(self, signals: pa.Table) -> Hits:
         """Fire where such a cue stands near personal data."""
         return Hits(column(signals, "pii_minor"))
+
+
+@dataclass(frozen=True)
+class LeavesNamesUnread:
+    """Flag (or remove) documents in a language whose names no model reads.
+
+    Args:
+        facts: Facts.
+        read: Languages with a model.
+    """
+
+    facts: RuleFacts
+    read: tuple[str, ...]
+
+    def fires(self, signals: pa.Table) -> Hits:
+        """Fire on every other language, and where the language is not known."""
+        lang = signals["lang"].combine_chunks()
+        codes = pc.utf8_lower(pc.replace_substring_regex(lang.cast(pa.string()), "-.*$", ""))
+        known = pc.fill_null(pc.is_in(codes, pa.array(self.read)), False)
+        return Hits(pc.invert(known).to_numpy(zero_copy_only=False))
 
 
 @dataclass(frozen=True)
@@ -89,6 +109,14 @@ _PII_MINOR = RuleFacts(
     "Removes documents with personal data near a cue that its subject is under 18.",
     "PIPL 28, 31; GB/T 35273-2020 5.4; GDPR 8; COPPA",
     Reason.PII_MINOR,
+)
+_NAMES_UNREAD = RuleFacts(
+    "names_unread",
+    "personal_data",
+    "lang",
+    "Finds documents in a language whose names no model reads.",
+    "Fail closed or say so: names of persons are personal data in every language (GDPR 4(1))",
+    Reason.NAMES_UNREAD,
 )
 _PII_DROPPED = RuleFacts(
     "pii_dropped",
@@ -137,6 +165,12 @@ def pii_rules(section: PersonalData) -> tuple[Rule, ...]:
         rules.append(ConcernsMinors(_PII_MINOR))
     else:
         rules.append(ConcernsMinors(replace(_PII_MINOR, action="flag", reason=None)))
+    if section.ner is not NerScope.OFF:
+        read = tuple(sorted(PiiModels.DEFAULT))
+        facts = replace(_NAMES_UNREAD, parameters={"read": list(read)})
+        if section.unread is UnreadAction.FLAG:
+            facts = replace(facts, action="flag", reason=None)
+        rules.append(LeavesNamesUnread(facts, read))
     policy = settings_of(section).policy
     if policy.drops:
         facts = replace(_PII_DROPPED, parameters={"operators": _operators(section)})

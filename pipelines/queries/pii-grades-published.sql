@@ -5,7 +5,7 @@ WITH graded AS (
         coalesce(pii_grade, 'none') AS grade,
         count(*) AS documents,
         count(*) FILTER (outcome = 'kept') AS kept,
-        count(*) FILTER (reason IN ('pii_dense', 'pii_minor', 'pii_dropped')) AS removed,
+        count(*) FILTER (reason IN ('pii_dense', 'pii_minor', 'pii_dropped', 'names_unread')) AS removed,
         sum(pii_found)::BIGINT AS found,
         coalesce(sum(pii_redacted) FILTER (outcome = 'kept'), 0)::BIGINT AS redacted
     FROM documents WHERE outcome <> 'quarantined' GROUP BY ALL

@@ -3,7 +3,7 @@ SELECT
     coalesce(pii_grade, 'none') AS grade,
     count(*) AS documents_in,
     count(*) FILTER (outcome = 'kept') AS documents_kept,
-    count(*) FILTER (reason IN ('pii_dense', 'pii_minor', 'pii_dropped')) AS removed_for_it,
+    count(*) FILTER (reason IN ('pii_dense', 'pii_minor', 'pii_dropped', 'names_unread')) AS removed_for_it,
     sum(pii_found)::BIGINT AS found,
     coalesce(sum(pii_redacted) FILTER (outcome = 'kept'), 0)::BIGINT AS redacted_in_kept
 FROM documents
