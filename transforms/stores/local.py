@@ -295,10 +295,16 @@ class LocalStore(Store):
         return None
 
     def swap(self, location: str, data: bytes, seen: str | None, mode: int = 0o644) -> None:  # noqa: ARG002  (the lock vouches)
-        """Replace a small file in one step; its name is on disk then."""
+        """Replace a small file in one step; its name is on disk then.
+
+        What a killed holder of the lock was writing in its place goes.
+        """
+        above, name = os.path.split(location)
+        for torn in Path(above).glob(f"{TEMPORARY_PREFIX}*-{name}"):
+            torn.unlink()
         with self.replace(location, mode) as file:
             file.write(data)
-        self.flush_folder(os.path.dirname(location))
+        self.flush_folder(above)
 
 
 def _settle(descriptor: int, size: int, location: str) -> None:
