@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plan on disk and what workers load from it: nothing secret, nothing stale."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -178,10 +179,15 @@ def test_a_worker_with_other_code_takes_no_part_and_says_so(folder: Path) -> Non
 
 def test_only_applied_lists_are_loaded_and_only_as_planned(folder: Path) -> None:
     plan = plan_of(folder)
-    assert [name for name, _, _ in Run(plan).lists] == ["hosts"]
+    planned = (folder / "hosts.txt").read_text()
     (folder / "hosts.txt").write_text("example.net\n")
-    with pytest.raises(ListError, match="list hosts: the file changed"):
+    with pytest.raises(ListError, match=r"list hosts.txt: the file changed"):
         _ = Run(plan).lists
+    (folder / "hosts.txt").write_text(planned)
+    assert [name for name, _, _ in Run(plan).lists] == ["hosts"]
+    # Indexed once under the planned digest, it is what every worker gets, whatever becomes of it.
+    (folder / "hosts.txt").write_text("example.net\n")
+    assert Run(plan).lists[0][2].sha256 == hashlib.sha256(planned.encode()).hexdigest()
 
 
 def test_another_key_than_the_planned_one_is_refused(folder: Path) -> None:
