@@ -91,6 +91,7 @@ lock: $(BIN)/.locked  ## pin requirements*.in with hashes; UPGRADE=--upgrade tak
 	@$(COMPILE) $(UPGRADE) --output-file requirements.lock requirements.in
 	@$(COMPILE) $(UPGRADE) --constraint requirements.lock --output-file requirements-dev.lock \
 		requirements.in requirements-dev.in
+	@cp requirements.lock infra/dataflow/requirements.lock  # its hashes are taken over, not fetched again
 	@$(COMPILE) $(UPGRADE) --output-file infra/dataflow/requirements.lock \
 		infra/dataflow/requirements.in
 	@$(COMPILE) $(UPGRADE) --output-file infra/dataflow/requirements-test.lock \

@@ -151,6 +151,7 @@ def test_lock_image_and_manifests_have_one_version_of_beam(repository):
     assert {
         first("requirements.lock", r"^apache-beam==([\d.]+)"),
         first("infra/dataflow/requirements.in", r"^apache-beam\[gcp\]==([\d.]+)"),
+        first("infra/dataflow/requirements.lock", r"^apache-beam(?:\[gcp\])?==([\d.]+)"),
         first("infra/dataflow/Dockerfile", r"^ARG BEAM_VERSION=([\d.]+)"),
         first("infra/dataflow/README.md", r"Beam ([\d.]+\d)"),
         first("infra/kubernetes/job-server.yaml", r"job_server:([\d.]+)"),
@@ -163,6 +164,10 @@ def test_the_image_installs_by_hash_and_runs_as_nobody_in_particular(repository)
     assert "--require-hashes" in text
     assert re.search(r"^USER (?!0|root)\d+", text, re.MULTILINE)
     assert "FLEX_TEMPLATE_PYTHON_PY_FILE" in text
+    lines = (repository / "infra/dataflow/requirements.lock").read_text().splitlines()
+    pinned = [number for number, line in enumerate(lines) if re.match(r"[a-z0-9].*==", line)]
+    assert len(pinned) > 100
+    assert all("--hash=sha256:" in lines[number + 1] for number in pinned)
 
 
 def test_the_script_is_sound_and_says_how_to_use_it(repository):
