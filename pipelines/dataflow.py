@@ -34,7 +34,7 @@ from ..transforms.units import fingerprint
 
 MODEL_RAM = "4GB"
 """What a worker that loads the models asks for: the largest process of the job on `mixed` took
-1.5 GB (`benchmarks/end_to_end.py mixed`), a split of 32 MiB and its copies among it."""
+0.9 GB (`benchmarks/end_to_end.py mixed`), and a full split of 32 MiB with its copies needs more."""
 
 _GCS = "gs"
 _OF_BEAM = "/ReshufflePerKey/"
