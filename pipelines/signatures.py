@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..schemas.errors import IntegrityError, ReleaseError
-from ..transforms.storage import write_json
 from ..transforms.stores import join, store_at
 from .envelope import (
     STATEMENT_TYPE,
@@ -72,6 +71,8 @@ def sign(release: Release, key: Ed25519PrivateKey) -> str:
     signer = key_name(public_hex(key))
     path = f"{ATTESTATIONS_FOLDER}/{release.id}/{signer}.dsse.json"
     store_at(release.origin).make_folder(join(release.origin, ATTESTATIONS_FOLDER, release.id))
+    from ..transforms.storage import write_json  # noqa: PLC0415  (only signing writes)
+
     write_json(join(release.origin, path), seal(statement(release), key), _PUBLIC_MODE)
     return path
 

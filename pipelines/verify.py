@@ -29,7 +29,6 @@ from .query import connect
 from .release import UNLISTED
 from .restricted import INDEX, open_to_others, restricted_files
 from .signatures import check_signatures
-from .verify_roots import check_leaves, check_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -61,6 +60,8 @@ def verify(
     Returns:
         Faults in the order of the files, then of the checks; empty when the release is sound.
     """
+    from .verify_roots import check_leaves, check_rows  # noqa: PLC0415  (compiled: slow to load)
+
     try:
         restricted = restricted_files(release)
     except IntegrityError as error:

@@ -13,6 +13,7 @@ import hashlib
 import html
 import io
 import random
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -148,8 +149,11 @@ def views(name: str, data: bytes) -> Iterator[bytes]:
         text = data.decode("utf-8", "replace")
         yield html.unescape(text).encode()
         if "\\u" in text:
-            plain = text.encode("latin-1", "replace").decode("unicode_escape", "replace")
-            yield plain.encode("utf-8", "replace")
+            # Not `unicode_escape`: it complains of what is no escape, such as a pattern's `\\d`.
+            yield _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text).encode("utf-8", "replace")
+
+
+_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
 def _table_bytes(table: pa.Table) -> bytes:

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .storage import make_private_folder
+
 
 def written_once(folder: Path, name: str, write: Callable[[Path], None]) -> Path:
-    """Return a folder that `write` filled, by this process or another one.
+    """Return a folder that `write` filled, by this process or another one; its owner's alone.
 
     Args:
         folder: Folder that all workers share.
@@ -24,10 +26,12 @@ def written_once(folder: Path, name: str, write: Callable[[Path], None]) -> Path
     """
     target = folder / name
     if not target.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         staging = Path(tempfile.mkdtemp(prefix="writing-", dir=folder))
         try:
             write(staging)
+            for path in staging.rglob("*"):
+                path.chmod(0o700 if path.is_dir() else 0o600)
             os.rename(staging, target)
         except OSError:
             if not target.exists():  # else another worker was faster, with the same bytes

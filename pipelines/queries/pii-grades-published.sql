@@ -1,4 +1,5 @@
--- pii-grades-published: What of the counts by grade may be published? Args: k.
+-- pii-grades-published: What of the counts by grade may be published? Args: $k (least documents of
+-- a group that is shown).
 -- Groups of fewer than k documents stand together with the smallest other group.
 WITH graded AS (
     SELECT

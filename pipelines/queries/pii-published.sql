@@ -1,4 +1,5 @@
--- pii-published: What of the personal-data counts may be published? Args: k.
+-- pii-published: What of the personal-data counts may be published? Args: $k (least documents of a
+-- group that is shown).
 -- Groups of fewer than k documents stand together with the smallest other group, so that no total
 -- less the rest gives one of them away; what is too small even so says nothing.
 WITH found AS (
