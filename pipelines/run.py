@@ -17,7 +17,7 @@ from typing import Any
 import apache_beam as beam
 
 from ..schemas.job_file import LoadedJob
-from ..transforms.run_state import PLAN_FILE, Plan, Run
+from ..transforms.run_state import PLAN_FILE, Plan, Run, load_run
 from ..transforms.stage_units import STAGES, finished
 from ..transforms.stages import RunRef
 from ..transforms.storage import make_private_folder, write_json
@@ -140,6 +140,7 @@ def run_job(
         make_private_folder(work)
         store.remove_torn(work)
         write_json(join(work, PLAN_FILE), plan.as_dict())
+        load_run.cache_clear()  # its digest is not of places, and a former run's may be gone
         _ = run.snapshots  # written once here, mapped by every worker
         way = exchange_way(plan, beam_arguments)
         ref = RunRef(join(plan.work, PLAN_FILE), run.whole_fingerprint, way)
