@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Opt-out lists: what is refused at load, what matches, and that lists only ever add matches."""
 
+import hashlib
 import pickle
 
 import pyarrow as pa
@@ -268,6 +269,37 @@ def test_an_added_entry_only_ever_adds_matches(tmp_path_factory, listed, added, 
     path.write_text("\n".join([*listed, added]))
     after = match_readings(parsed, load_list(path, "domain"))
     assert all(new.is_valid for old, new in zip(before, after, strict=True) if old.is_valid)
+
+
+_PAGES = st.builds("https://{}/{}".format, _DOMAINS, st.lists(_LABELS, max_size=3).map("/".join))
+
+
+@pytest.mark.parametrize("kind", ["url", "url_prefix"])
+@settings(max_examples=60, deadline=None)
+@given(listed=st.lists(_PAGES, min_size=1), added=_PAGES, pages=st.lists(_PAGES, min_size=1))
+def test_an_added_address_only_ever_adds_matches(tmp_path_factory, kind, listed, added, pages):
+    path = tmp_path_factory.mktemp("lists") / "optout.txt"
+    keys = url_key(pa.array([*pages, added]))
+    path.write_text("\n".join(listed))
+    before = match_urls(keys, load_list(path, kind, force=True))
+    path.write_text("\n".join([*listed, added]))
+    after = match_urls(keys, load_list(path, kind, force=True))
+    assert all(new.is_valid for old, new in zip(before, after, strict=True) if old.is_valid)
+    assert after[-1].is_valid
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.binary(min_size=32, max_size=32), min_size=1), st.text(min_size=1))
+def test_an_added_content_hash_only_ever_adds_matches(tmp_path_factory, listed, added):
+    path = tmp_path_factory.mktemp("lists") / "optout.txt"
+    texts = pa.array([added, "another text"])
+    digests = [digest.hex() for digest in listed]
+    path.write_text("\n".join(digests))
+    before = match_content(texts, load_list(path, "content_hash"))
+    path.write_text("\n".join([*digests, hashlib.sha256(added.encode()).hexdigest()]))
+    after = match_content(texts, load_list(path, "content_hash"))
+    assert all(new.is_valid for old, new in zip(before, after, strict=True) if old.is_valid)
+    assert after[0].is_valid
 
 
 @settings(max_examples=60, deadline=None)
