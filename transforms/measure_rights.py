@@ -174,13 +174,15 @@ def match_persons(run: Run, spans: pa.Table, rows: int) -> Columns:
         rows: Number of documents.
     """
     columns: Columns = {}
-    for name, kind, entries in run.lists:
-        if kind is not ListKind.PERSON:
-            continue
-        hashes = [value.hex() for value in spans["value_hmac"].to_pylist()]
-        found = match_values(pa.array(hashes, pa.string()), entries)
-        row = spans["row"].to_numpy().astype(np.int64)
-        order = np.argsort(row, kind="stable")
+    persons = [(name, entries) for name, kind, entries in run.lists if kind is ListKind.PERSON]
+    if not persons:
+        return columns
+    values = [value.hex() for value in spans["value_hmac"].to_pylist()]
+    hashes = pa.array(values, pa.string())
+    row = spans["row"].to_numpy().astype(np.int64)
+    order = np.argsort(row, kind="stable")
+    for name, entries in persons:
+        found = match_values(hashes, entries)
         columns[list_column(name)] = first_entries(row[order], found.take(pa.array(order)), rows)
         met = spans.filter(found.is_valid())
         left = [action in _LEAVING for action in span_actions(met, run.pii.policy)[1]]

@@ -210,6 +210,8 @@ def shift_spans(spans: pa.Table, cut: Cut) -> pa.Table:
     Returns:
         The spans that are left, in the same order; of one that a cut went through, what is left.
     """
+    if not len(cut.row):
+        return spans
     row = spans["row"].to_numpy().astype(np.int64)
     start = _after(row, spans["start"].to_numpy().astype(np.int64), cut)
     end = _after(row, spans["end"].to_numpy().astype(np.int64), cut)
@@ -230,8 +232,8 @@ def _after(row: Ints, place: Ints, cut: Cut) -> Ints:
     at = _search(cut, row, place)
     gone = before[at] - before[first]
     last = np.maximum(at - 1, 0)
-    inside = (at > first) & (place < cut.end[last]) if len(cut.row) else np.zeros(len(row), bool)
-    return place - gone + np.where(inside, cut.end[last] - place, 0) if len(cut.row) else place
+    inside = (at > first) & (place < cut.end[last])
+    return place - gone + np.where(inside, cut.end[last] - place, 0)
 
 
 def _search(cut: Cut, row: Ints, place: Ints) -> Ints:
