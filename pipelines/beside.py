@@ -2,6 +2,7 @@
 """Facts beside a release, as tables: other releases, signatures, times, gates, reviews.
 
     <output>/snapshots/<id>/MANIFEST.json, run.json    releases, stages, gates
+    <output>/HISTORY                                   releases: when each became current
     <output>/attestations/<id>/*.json                  attestations: DSSE envelopes
     <output>/samples/*.csv                             samples: what reviewers found
 
@@ -21,6 +22,7 @@ import pyarrow as pa
 
 from ..schemas import tables_governance as beside
 from ..schemas.errors import IntegrityError, QueryError, ReleaseError
+from .chain import became_current, run_report
 from .envelope import payload_of, signer_of, statement_of
 from .release import current_id, manifest_bytes, release_ids
 from .signatures import envelopes
@@ -42,7 +44,7 @@ def side_tables(release: Release) -> dict[str, pa.Table]:
         QueryError: A file of reviewed samples is malformed.
     """
     release.bring_beside()
-    report = _json_file(release.folder / "run.json")
+    report = run_report(release.output, release.id)
     rows: tuple[tuple[TableSpec, list[dict[str, Any]]], ...] = (
         (beside.RELEASES, list(_releases(release))),
         (beside.ATTESTATIONS, list(_attestations(release))),
@@ -53,16 +55,8 @@ def side_tables(release: Release) -> dict[str, pa.Table]:
     return {spec.name: pa.Table.from_pylist(found, spec.arrow()) for spec, found in rows}
 
 
-def _json_file(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
 def _releases(release: Release) -> Iterator[dict[str, Any]]:
-    current = current_id(release.output)
+    current, moved = current_id(release.output), became_current(release.output)
     for release_id in release_ids(release.output):
         try:
             raw = manifest_bytes(release.output, release_id)
@@ -74,7 +68,7 @@ def _releases(release: Release) -> Iterator[dict[str, Any]]:
             content = json.loads(raw)
         parent = content.get("parent") or {}
         totals = content.get("totals", {})
-        report = _json_file(release.output / "snapshots" / release_id / "run.json")
+        report = run_report(release.output, release_id)
         yield {
             "release_id": release_id,
             "manifest_sha256": sha256,
@@ -83,6 +77,7 @@ def _releases(release: Release) -> Iterator[dict[str, Any]]:
             "is_current": release_id == current,
             "is_this": release_id == release.id,
             "finished": _time(report.get("finished")),
+            "became_current": _time(moved.get(release_id)),
             "documents_kept": totals.get("documents", {}).get("kept"),
             "tokens_out": totals.get("tokens", {}).get("out"),
         }

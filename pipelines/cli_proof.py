@@ -40,11 +40,22 @@ def keygen(*, path: Path, signing: bool) -> None:
     metavar="PUB",
     help="Public key, or its file: one of those given must have signed; checks the parents too.",
 )
+@click.option(
+    "--known",
+    metavar="ID",
+    help="Release that was current when you looked before: this one must be it, or go back to it.",
+)
 def verify(
-    folder: str, release_id: str | None, key_file: Path | None, trusted: tuple[str, ...]
+    *,
+    folder: str,
+    release_id: str | None,
+    key_file: Path | None,
+    trusted: tuple[str, ...],
+    known: str | None,
 ) -> None:
     """Check every file of the release in DIR, its roots and its books; name what is wrong."""
     from ..transforms.keys import load_key  # noqa: PLC0415
+    from .chain import check_known  # noqa: PLC0415
     from .envelope import read_public_key  # noqa: PLC0415
     from .release import open_release  # noqa: PLC0415
     from .verify import verify as verify_release  # noqa: PLC0415
@@ -52,6 +63,7 @@ def verify(
     release = open_release(folder, snapshot=release_id)
     signers = [read_public_key(key) for key in trusted]
     faults = verify_release(release, load_key(key_file) if key_file else None, signers)
+    faults += check_known(release, known) if known else []
     if faults:
         for fault in faults[1:]:
             say(str(fault))

@@ -6,6 +6,7 @@
     snapshots/<id>/             renamed; the id is the digest of MANIFEST.json
     (verified: files, schemas, books)
     CURRENT                     replaced
+    HISTORY                     one line more
 
 An object store cannot rename: there the parts are copied to `snapshots/<id>/` itself, MANIFEST.json
 last, and CURRENT is put on the condition that nobody moved it meanwhile.
@@ -45,6 +46,7 @@ from ..transforms.storage import canonical_json, digest_of, write_json
 from ..transforms.stores import Held, join, store_at
 from ..transforms.tokens import TOKENIZER
 from ..transforms.units import Marker
+from .chain import HISTORY, history_with
 from .former_releases import former_rows, signature_parameters
 from .gates import check_gates, require_passed
 from .metrics import metric_rows
@@ -107,7 +109,17 @@ def commit_release(
     _pass_gates(output, release_id, report)
     held.check()
     store_at(output).swap(pointer, f"snapshots/{release_id}\n".encode(), seen, PUBLIC)
+    _note(output, release_id)
     return release_id, totals
+
+
+def _note(output: str, release_id: str) -> None:
+    """Note beside CURRENT that it names a release now."""
+    store, place = store_at(output), join(output, HISTORY)
+    seen = store.version(place)
+    said = history_with(store.read(place) if store.exists(place) else b"", release_id)
+    if said is not None:
+        store.swap(place, said, seen, PUBLIC)
 
 
 def _take_parts(files: ReleaseFiles, marker: Marker) -> None:

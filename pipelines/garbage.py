@@ -14,22 +14,14 @@ what the next call removes, and never a part of a release under its name.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..schemas.errors import IntegrityError, ReleaseError
+from ..schemas.errors import ReleaseError
 from ..transforms.stores import Location, Store, join, store_at
-from .release import (
-    BESIDE,
-    LOCK_FILE,
-    WORK_FOLDER,
-    current_id,
-    manifest_bytes,
-    open_release,
-    release_ids,
-)
+from .chain import line_of, parents_of
+from .release import BESIDE, LOCK_FILE, WORK_FOLDER, current_id, open_release
 from .signatures import ATTESTATIONS_FOLDER
 
 KEEP = 2
@@ -141,14 +133,14 @@ def _unneeded_releases(output: str, keep: int, *, signed: bool) -> dict[str, str
     mirror = store_at(output).mirror(output)
     mirror.bring_like(BESIDE)
     there = Path(mirror.folder)
-    parents = {release_id: _parent(there, release_id) for release_id in release_ids(there)}
-    line = _line(parents, current_id(there))
+    parents = parents_of(there)
+    line = line_of(parents, current_id(there))
     kept = set(line[: max(keep, 1)])
     if not signed:
         folder = there / ATTESTATIONS_FOLDER
         for release_id in parents:
             if any((folder / release_id).glob("*.json")):
-                kept.update(_line(parents, release_id))
+                kept.update(line_of(parents, release_id))
     return {
         f"snapshots/{release_id}": "older than the releases to keep"
         if release_id in line
@@ -156,20 +148,3 @@ def _unneeded_releases(output: str, keep: int, *, signed: bool) -> dict[str, str
         for release_id in parents
         if release_id not in kept
     }
-
-
-def _line(parents: dict[str, str | None], release_id: str | None) -> list[str]:
-    """Return a release and those it goes back to, as far as they are there."""
-    line: list[str] = []
-    while release_id in parents and release_id not in line:  # a forged circle must end
-        line.append(release_id)
-        release_id = parents[release_id]
-    return line
-
-
-def _parent(output: Path, release_id: str) -> str | None:
-    try:
-        parent = json.loads(manifest_bytes(output, release_id)).get("parent") or {}
-    except (IntegrityError, ReleaseError, ValueError):
-        return None
-    return str(parent.get("release"))

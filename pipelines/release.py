@@ -2,6 +2,7 @@
 """A release on disk, opened for reading: where it is, what it holds, whether a file is intact.
 
     <output>/CURRENT                      one line: snapshots/<release id>
+    <output>/HISTORY                      what CURRENT has named so far, see `chain`
     <output>/snapshots/<release id>/      MANIFEST.json and the files it lists
 
 The release id is the first 16 hexadecimal digits of the SHA-256 of MANIFEST.json, so a folder
@@ -39,7 +40,7 @@ UNLISTED = ("MANIFEST.json", "run.json")
 """Files of a release that its manifest does not list: itself, and the times and host of the run."""
 
 BESIDE = re.compile(
-    r"CURRENT|snapshots/[0-9a-f]{16}/(MANIFEST|run)\.json|attestations/.+\.json|samples/.+\.csv"
+    r"CURRENT|HISTORY|snapshots/[0-9a-f]{16}/(MANIFEST|run)\.json|attestations/.+\.json|samples/.+\.csv"
 )
 """Files of an output folder that are no part of a release, and those that tell of each release."""
 

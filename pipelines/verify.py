@@ -24,6 +24,7 @@ from ..schemas.tables import ALL_TABLES, CORPUS
 from ..transforms.stores import join, store_at
 from .answers import inert
 from .books import BOOKS
+from .chain import check_current
 from .faults import Fault
 from .query import connect
 from .release import UNLISTED
@@ -70,7 +71,7 @@ def verify(
     roots = list(check_leaves(release)) if not faults else []
     rows = list(check_rows(release, keyring)) if keyring and not roots else []
     signed = check_signatures(release, trusted) if trusted else []
-    return [*(faults or roots or _check_books(release)), *rows, *signed]
+    return [*(faults or roots or _check_books(release)), *rows, *signed, *check_current(release)]
 
 
 def _check_listing(release: Release, restricted: tuple[ReleaseFile, ...]) -> Iterator[Fault]:

@@ -45,7 +45,7 @@ REQUEST_MATCHES = TableSpec(
 
 RELEASES = TableSpec(
     "releases",
-    "One release of the output folder, from its MANIFEST.json and run.json.",
+    "One release of the output folder, from its MANIFEST.json and run.json, and from HISTORY.",
     (
         Field("release_id", pa.string(), "First 16 hexadecimal digits of the manifest's digest."),
         Field(
@@ -63,6 +63,7 @@ RELEASES = TableSpec(
         Field("is_current", pa.bool_(), "Whether CURRENT names it."),
         Field("is_this", pa.bool_(), "Whether it is the one that is asked."),
         Field("finished", TIME, "When the run ended; null if not known.", nullable=True),
+        Field("became_current", TIME, "When CURRENT first named it; null if never.", nullable=True),
         Field("documents_kept", pa.int64(), "Records kept; null if damaged.", nullable=True),
         Field("tokens_out", pa.int64(), "Tokens kept; null if damaged.", "tokens", nullable=True),
     ),

@@ -23,6 +23,7 @@ import faulty_disk
 from faulty_disk import FAULTS, KILLED, Disk, can_have
 from muniment.pipelines import plan as planning
 from muniment.pipelines import run as running
+from muniment.pipelines.chain import HISTORY
 from muniment.pipelines.garbage import collect_garbage
 from muniment.pipelines.release import open_release
 from muniment.pipelines.verify import verify
@@ -138,7 +139,7 @@ def check_point(world: World, at: int, fault: str) -> None:
     assert verify(open_release(output)) == [] if at % 64 == 0 else True
     assert digests_of(output / world.old) == digests_of(world.before / world.old), say
     left = {path.name for path in (output, output / "snapshots") for path in path.iterdir()}
-    ours = {"CURRENT", ".lock", "snapshots", Path(current).name, Path(world.old).name}
+    ours = {"CURRENT", "HISTORY", ".lock", "snapshots", Path(current).name, Path(world.old).name}
     new = Path((output / "CURRENT").read_text().strip()).name
     assert left <= {*ours, new}, f"{say}; left behind: {sorted(left - ours - {new})}"
     shutil.rmtree(output)
@@ -179,19 +180,52 @@ def test_every_fault_at_every_call(world: World, part: int) -> None:
 # Single faults, each by its name
 
 
+def renames(world: World) -> list[int]:
+    """Return the calls that give a file its name; the last two move CURRENT and note that."""
+    return [at for at, call in enumerate(world.calls, 1) if call == "replace"]
+
+
+def test_killed_after_the_pointer_moved_nothing_is_amiss_and_the_next_run_notes_it(
+    world: World, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    shutil.copytree(world.before, output)
+    assert disturbed(world, output, Disk(renames(world)[-1], "kill")) == "killed"
+    new = Path((output / "CURRENT").read_text().strip()).name
+    assert (output / "CURRENT").read_text().strip() != world.old
+    assert verify(open_release(output)) == []
+    assert new not in (output / HISTORY).read_text()
+    running.run_job(world.job, output, progress=False)
+    assert (output / HISTORY).read_text().endswith(f" snapshots/{new}\n")
+
+
 def test_killed_before_the_pointer_moves_the_next_run_only_commits(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     output = tmp_path / "out"
     shutil.copytree(world.before, output)
-    moves = max(at for at, call in enumerate(world.calls, 1) if call == "replace")
-    assert disturbed(world, output, Disk(moves, "kill")) == "killed"
+    assert disturbed(world, output, Disk(renames(world)[-2], "kill")) == "killed"
     assert (output / "CURRENT").read_text().strip() == world.old
     assert verify(open_release(output)) == []
     for unit in ("annotate_split", "screen_split", "group_exact", "finalize_split"):
         monkeypatch.setattr(stage_units, unit, refuse)
     running.run_job(world.job, output, progress=False)
     assert release_digests(output) == world.digests
+
+
+def test_a_pointer_that_was_set_back_is_named_and_mended_by_the_next_run(
+    world: World, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    shutil.copytree(world.folder / "clean", output)
+    new = (output / "CURRENT").read_text()
+    (output / "CURRENT").write_text(f"{world.old}\n")
+    (fault,) = verify(open_release(output))
+    assert (fault.file, fault.check) == ("CURRENT", "rolled-back")
+    assert Path(new.strip()).name in fault.detail
+    running.run_job(world.job, output, progress=False)
+    assert (output / "CURRENT").read_text() == new
+    assert verify(open_release(output)) == []
 
 
 def test_work_of_other_code_is_done_again(

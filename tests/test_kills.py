@@ -62,7 +62,8 @@ def test_killed_twenty_times_it_gives_the_same_release(
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, err.decode()
     assert release_digests(output) == release_digests(small_release[0])
-    assert sorted(path.name for path in output.iterdir()) == [".lock", "CURRENT", "snapshots"]
+    left = sorted(path.name for path in output.iterdir())
+    assert left == [".lock", "CURRENT", "HISTORY", "snapshots"]
 
 
 @pytest.mark.long
