@@ -29,6 +29,7 @@ class Field:
         standard: The standard or disclosure field it serves, or None.
         nullable: Whether null is a value; its meaning is then part of `meaning`.
         ascending: Whether values mostly grow from row to row; they are stored as differences.
+        distinct: Whether values seldom repeat; they are stored without a dictionary.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Field:
     standard: str | None = None
     nullable: bool = False
     ascending: bool = False
+    distinct: bool = False
 
     def arrow(self) -> pa.Field:
         """Return the Arrow field, its documentation as field metadata."""
@@ -48,6 +50,8 @@ class Field:
             metadata["standard"] = self.standard
         if self.ascending:
             metadata["order"] = "ascending"
+        if self.distinct:
+            metadata["values"] = "distinct"
         return pa.field(self.name, self.type, nullable=self.nullable, metadata=metadata)
 
 

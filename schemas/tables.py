@@ -285,7 +285,7 @@ CORPUS = TableSpec(
     "One kept document with its text; the product.",
     (
         Field("doc_id", ID, "Document, as in documents."),
-        Field("text", pa.string(), "Text, redacted."),
+        Field("text", pa.string(), "Text, redacted.", distinct=True),
         Field("source_id", WORD, "Source."),
         Field(
             "url",

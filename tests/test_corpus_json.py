@@ -17,7 +17,7 @@ from muniment.schemas.tables import CORPUS
 from muniment.transforms import corpus_json
 from muniment.transforms.ledger import table_of
 from muniment.transforms.storage import (
-    CORPUS_ROW_GROUP_ROWS,
+    CORPUS_PACKING,
     FileFacts,
     sha256_file,
     write_parquet,
@@ -45,7 +45,7 @@ def corpus(texts: list[str], **columns: Any) -> pa.Table:
 def write_jsonl(path: Path, table: pa.Table) -> FileFacts:
     """Write a corpus part, then the lines of it."""
     part = path.with_name(path.name + ".parquet")
-    write_parquet(part, CORPUS.arrow(), [table], CORPUS_ROW_GROUP_ROWS)
+    write_parquet(part, CORPUS.arrow(), [table], CORPUS_PACKING)
     return corpus_json.write_jsonl(path, part)
 
 
@@ -104,7 +104,7 @@ def test_awkward_characters_neither_break_a_line_nor_get_lost(tmp_path: Path, te
 
 
 def test_rows_keep_their_order_across_blocks_and_slices(tmp_path: Path) -> None:
-    count = 2 * CORPUS_ROW_GROUP_ROWS + 10
+    count = 2 * CORPUS_PACKING.rows + 10
     table = corpus([f"text {n}" for n in range(count)])
     facts = write_jsonl(tmp_path / "c", pa.concat_tables([table.slice(0, 7), table.slice(7)]))
     assert facts.rows == count
@@ -133,10 +133,10 @@ def test_no_rows_make_an_empty_stream(tmp_path: Path) -> None:
 
 def test_a_damaged_part_is_noticed_and_writes_nothing(tmp_path: Path) -> None:
     part = tmp_path / "part.parquet"
-    write_parquet(part, CORPUS.arrow(), [corpus(["text " * 50] * 9)], CORPUS_ROW_GROUP_ROWS)
+    write_parquet(part, CORPUS.arrow(), [corpus(["text " * 50] * 9)], CORPUS_PACKING)
     content = bytearray(part.read_bytes())
     column = pq.read_metadata(part).row_group(0).column(1)
-    content[column.dictionary_page_offset + column.total_compressed_size - 1] ^= 1
+    content[column.data_page_offset + column.total_compressed_size - 1] ^= 1
     part.write_bytes(content)
     with pytest.raises(OSError, match=r"CRC|checksum"):
         corpus_json.write_jsonl(tmp_path / "c", part)

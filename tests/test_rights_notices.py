@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Notices in six languages are flagged, AIGC labels read, agents classed; hostile input costs little."""
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,8 +14,13 @@ from muniment.transforms.rights.ai_txt import AiTxt
 from muniment.transforms.rights.aigc import find_labels
 from muniment.transforms.rights.aipref import read_content_usage
 from muniment.transforms.rights.content_signal import read_content_signal
-from muniment.transforms.rights.literals import build_automaton, literal_groups
-from muniment.transforms.rights.notices import find_notices
+from muniment.transforms.rights.literals import build_automaton, find_literals
+from muniment.transforms.rights.notices import (
+    _COPYRIGHTS,
+    _RESERVATIONS,
+    NOTICES,
+    find_notices,
+)
 from muniment.transforms.rights.page import read_headers, read_tags
 from muniment.transforms.rights.robots import RobotsFile
 from muniment.transforms.rights.rsl import RslFile
@@ -62,15 +69,56 @@ def test_notices_are_flagged_in_six_languages():
     assert find_notices(pa.array(["a", "© 2020 B", "c"])[1:]).to_pylist() == ["copyright", None]
 
 
-@given(st.lists(st.text(alphabet="abcé©", max_size=8) | st.none(), max_size=6))
+@given(st.lists(st.text(alphabet="abcé©", max_size=40) | st.none(), max_size=6))
 def test_the_automaton_finds_what_a_search_finds(texts):
     groups = ("ab", "b©"), ("éc", "cc", "b")
-    found = literal_groups(pa.array(texts, pa.string()), build_automaton(*groups))
-    expected = [
-        sum(any(word in (text or "") for word in words) << bit for bit, words in enumerate(groups))
-        for text in texts
+    literals = [(word.encode(), bit) for bit, words in enumerate(groups) for word in words]
+    hits = find_literals(pa.array(texts, pa.string()), build_automaton(*groups))
+    for row, text in enumerate(texts):
+        raw, own = (text or "").encode(), hits.row == row
+        ends = {
+            at + len(word): bit
+            for at in range(len(raw))
+            for word, bit in literals
+            if raw.startswith(word, at)
+        }
+        assert set(hits.end[own].tolist()) <= set(ends)
+        assert min(hits.end[own], default=None) == min(ends, default=None)
+        found = int(np.bitwise_or.reduce(hits.groups[own], initial=0))
+        assert found == sum(
+            any(word in raw for word, of in literals if of == bit) << bit for bit in range(2)
+        )
+
+
+_PIECES = st.sampled_from(
+    [
+        *RESERVED,
+        *CLAIMED,
+        *(text for text in PLAIN if text),
+        "é" * 300,
+        "\n",
+        " ",
+        "x" * 700,
+        "(c)",
+        "©",
     ]
-    assert found.tolist() == expected
+)
+
+
+@given(st.lists(_PIECES, max_size=6), st.integers(0, 40))
+def test_searching_around_literals_finds_what_searching_whole_texts_finds(pieces, cut):
+    text = "".join(pieces)[cut:]
+    found = find_notices(pa.array(["before", text]))[1].as_py()
+    assert found == next(
+        (
+            word
+            for word, patterns in zip(NOTICES, (_RESERVATIONS, _COPYRIGHTS), strict=True)
+            if pc.match_substring_regex(pa.array([text]), "|".join(patterns), ignore_case=True)[
+                0
+            ].as_py()
+        ),
+        None,
+    )
 
 
 @pytest.mark.parametrize(

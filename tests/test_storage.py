@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from muniment.schemas.fields import Field
 from muniment.transforms.storage import (
+    Packing,
     canonical_json,
     link_or_copy,
     make_private_folder,
@@ -180,8 +181,8 @@ def test_identifiers_have_no_dictionary_and_growing_numbers_are_differences(
 
 
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
-    first = write_parquet(tmp_path / "a", SCHEMA, [table(5000)], 1000)
-    again = write_parquet(tmp_path / "b", SCHEMA, [table(5000)], 1000)
+    first = write_parquet(tmp_path / "a", SCHEMA, [table(5000)], Packing(1000, 3))
+    again = write_parquet(tmp_path / "b", SCHEMA, [table(5000)], Packing(1000, 3))
     assert first.sha256 == again.sha256
     ipc = [write_ipc(tmp_path / name, SCHEMA, table(50).to_batches()).sha256 for name in "cd"]
     assert ipc[0] == ipc[1]
@@ -195,8 +196,8 @@ def test_row_groups_and_bytes_do_not_depend_on_how_rows_arrive(
     folder = tmp_path_factory.mktemp("cut")
     total = sum(sizes)
     pieces = [table(size, sum(sizes[:n])) for n, size in enumerate(sizes)]
-    cut = write_parquet(folder / "cut", SCHEMA, pieces, group)
-    whole = write_parquet(folder / "whole", SCHEMA, [table(total)], group)
+    cut = write_parquet(folder / "cut", SCHEMA, pieces, Packing(group, 3))
+    whole = write_parquet(folder / "whole", SCHEMA, [table(total)], Packing(group, 3))
     metadata = pq.read_metadata(folder / "cut")
     groups = [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
     assert sum(groups) == total

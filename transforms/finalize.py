@@ -39,7 +39,7 @@ from .reading import Split
 from .refs import split_base, split_of
 from .repeated_passages import Repeated, cut_repeated, repeated_of
 from .run_state import Run
-from .storage import read_ipc
+from .storage import CORPUS_PACKING, read_ipc
 from .tokens import count_tokens
 from .units import UnitOutputs
 
@@ -126,7 +126,7 @@ def finalize_split(
             yield corpus
 
     # The texts of a split pass by and are written; only numbers about them are held.
-    written = out.write_parquet("corpus", tables.CORPUS.arrow(), texts(), corpus=True)
+    written = out.write_parquet("corpus", tables.CORPUS.arrow(), texts(), CORPUS_PACKING)
     if CorpusFormat.JSONL_ZST in run.job.output.formats:
         out.keep("corpus_jsonl", write_jsonl(out.path("corpus", "jsonl.zst"), written.path))
     kept = _join(parts)

@@ -29,9 +29,9 @@ import pyarrow as pa
 from ..schemas import errors
 from ..schemas.errors import MunimentError, StageError
 from .storage import (
-    CORPUS_ROW_GROUP_ROWS,
-    ROW_GROUP_ROWS,
+    MANIFEST_PACKING,
     FileFacts,
+    Packing,
     canonical_json,
     make_private_folder,
     write_ipc,
@@ -110,11 +110,14 @@ class UnitOutputs:
         return self.keep(name, write_ipc(self.path(name, "arrow"), schema, batches))
 
     def write_parquet(
-        self, name: str, schema: pa.Schema, tables: Iterable[pa.Table], *, corpus: bool = False
+        self,
+        name: str,
+        schema: pa.Schema,
+        tables: Iterable[pa.Table],
+        packing: Packing = MANIFEST_PACKING,
     ) -> FileFacts:
         """Write an output as a Parquet file."""
-        rows = CORPUS_ROW_GROUP_ROWS if corpus else ROW_GROUP_ROWS
-        return self.keep(name, write_parquet(self.path(name, "parquet"), schema, tables, rows))
+        return self.keep(name, write_parquet(self.path(name, "parquet"), schema, tables, packing))
 
     def keep(self, name: str, facts: FileFacts) -> FileFacts:
         """Record a file that the unit wrote itself."""

@@ -14,9 +14,8 @@ import functools
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-from .literals import build_automaton, literal_groups
+from .literals import Automaton, Hits, build_automaton, find_literals, lines_around
 
 VERSION = "notices-1"
 
@@ -65,11 +64,14 @@ _COPYRIGHT_HINTS = (
     *("tous droits", "derechos reservados", "reservados todos", "版权所有", "版權所有"),
     *("著作权归", "著作權歸", "转载", "轉載", "無断", "転載"),
 )
-"""Literals of which every notice above holds one: texts without any are not searched for it."""
+"""Literals of which every notice above holds one: only what is around them is searched for it."""
+
+_REACH = 512
+"""Bytes on either side of a literal that a notice can take: 120 characters, at most 4 bytes each."""
 
 
 @functools.cache
-def _automaton() -> NDArray[np.uint32]:
+def _automaton() -> Automaton:
     return build_automaton(_RESERVATION_HINTS, _COPYRIGHT_HINTS)
 
 
@@ -82,14 +84,13 @@ def find_notices(texts: pa.Array) -> pa.Array:
     Returns:
         string array: a word of `NOTICES`, null where there is none.
     """
-    hints = literal_groups(texts, _automaton())
+    hits = find_literals(texts, _automaton())
     found = pa.nulls(len(texts), pa.string())
     for group, patterns in ((2, _COPYRIGHTS), (1, _RESERVATIONS)):
-        chosen = np.flatnonzero(hints & group)
-        if len(chosen):
-            candidates = texts.take(pa.array(chosen))
-            holds = pc.match_substring_regex(candidates, "|".join(patterns), ignore_case=True)
-            hit = np.zeros(len(texts), dtype=bool)
-            hit[chosen] = holds.to_numpy(zero_copy_only=False)
-            found = pc.if_else(pa.array(hit), NOTICES[group == 2], found)
+        chosen = (hits.groups & group) > 0
+        rows, lines = lines_around(texts, Hits(*(column[chosen] for column in hits)), _REACH)
+        holds = pc.match_substring_regex(lines, "|".join(patterns), ignore_case=True)
+        hit = np.zeros(len(texts), dtype=bool)
+        hit[rows[holds.to_numpy(zero_copy_only=False)]] = True
+        found = pc.if_else(pa.array(hit), NOTICES[group == 2], found)
     return found
