@@ -16,13 +16,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 from query_speed import make_release
 
 from muniment.pipelines.diff import compare_releases
 from muniment.pipelines.release import Release
-from muniment.pipelines.roots import ROOTED, root_entry, table_leaves
+from muniment.pipelines.roots import root_entry
 from muniment.transforms.keys import Keyring
-from muniment.transforms.leaves import leaf_keys
+from muniment.transforms.leaves import ROOTED, leaf_keys, leaves_of
 from muniment.transforms.merkle import inclusion_path, sort_leaves
 
 KEY = Keyring(bytes(range(32)))
@@ -46,9 +47,9 @@ def main() -> None:
         second = _release(Path(folder) / "second", number // 2)
         for spec in ROOTED:
             keys = leaf_keys(KEY, spec.name, "speed")
-            table_leaves(spec, [str(first.parts(spec.name)[-1])], keys)  # compiled once
+            leaves_of(spec, pq.read_table(first.parts(spec.name)[-1]), keys)  # compiled once
             start, cpu = time.perf_counter(), time.process_time()
-            leaves = table_leaves(spec, [str(path) for path in first.parts(spec.name)], keys)
+            leaves = leaves_of(spec, pq.read_table(first.parts(spec.name)), keys)
             hashed = time.process_time() - cpu
             root_entry(leaves)
             report[spec.name] = {

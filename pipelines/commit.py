@@ -36,7 +36,7 @@ from ..schemas.tables_duplicates import FORMER_RELEASES, SUPERSEDED
 from ..schemas.tables_governance import REQUESTS, RULES
 from ..schemas.tables_rights import LISTS, SNAPSHOTS
 from ..transforms.finalize import PRODUCT_TABLES
-from ..transforms.leaves import leaf_keys
+from ..transforms.leaves import ROOTED, Leaves, join_leaves
 from ..transforms.outcomes import rules_in_force
 from ..transforms.policy import policy_digest
 from ..transforms.protect import publishable_name
@@ -53,7 +53,7 @@ from .metrics import metric_rows
 from .release import BESIDE, FORMAT, current_id, manifest_bytes, open_release, release_ids
 from .release_files import PUBLIC, ReleaseFiles
 from .restricted import FOLDER
-from .roots import ALGORITHM, ROOTED, leaves_path, root_entry, table_leaves
+from .roots import ALGORITHM, leaves_path, root_entry
 from .verify import verify
 
 
@@ -95,7 +95,7 @@ def commit_release(
     _write_small_tables(run, files, annotated, totals, rules, final)
     _write_former(run, files, former)
     restricted = files.index_restricted(run)
-    roots = _roots(run, files)
+    roots = _roots(run, files, final)
     manifest = _with_parent(
         _manifest(run, files, totals, rules) | {"restricted": restricted, "roots": roots}, output
     )
@@ -122,8 +122,12 @@ def _note(output: str, release_id: str) -> None:
         store.swap(place, said, seen, PUBLIC)
 
 
+def _part(marker: Marker) -> str:
+    return f"part-{marker.number:05d}"
+
+
 def _take_parts(files: ReleaseFiles, marker: Marker) -> None:
-    part = f"part-{marker.number:05d}"
+    part = _part(marker)
     for spec in PRODUCT_TABLES:
         folder = "" if spec is tables.QUARANTINE else "manifest/"
         path = f"{folder}{spec.name}/{part}.parquet"
@@ -212,17 +216,16 @@ def _write_rows(files: ReleaseFiles, spec: TableSpec, rows: Sequence[Mapping[str
     files.write(spec, plain, len(rows))
 
 
-def _roots(run: Run, files: ReleaseFiles) -> dict[str, Any]:
+def _roots(run: Run, files: ReleaseFiles, final: Sequence[Marker]) -> dict[str, Any]:
     """Write the leaves of the rooted tables; return what MANIFEST.json says of their roots."""
-    job = hashlib.sha256(canonical_job(run.job)).hexdigest()
-    context = digest_of([job, *(item["sha256"] for item in run.plan.inputs)]).hex()
     entries = {}
     for spec in ROOTED:
-        keys = leaf_keys(run.keyring, spec.name, context)
-        leaves = table_leaves(spec, files.parts(spec.name), keys)
+        parts = sorted(final, key=_part)  # in the order of the rows
+        written = [marker.outputs[f"{spec.name}_leaves"].path for marker in parts]
+        leaves = join_leaves(Leaves.from_bytes(store_at(path).read(path)) for path in written)
         files.add(leaves_path(spec.name), leaves.salted.tobytes(), len(leaves.salted))
         entries[spec.name] = root_entry(leaves)
-    return {"algorithm": ALGORITHM, "context": context, "tables": entries}
+    return {"algorithm": ALGORITHM, "context": run.leaf_context, "tables": entries}
 
 
 def _added(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:

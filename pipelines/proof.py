@@ -22,9 +22,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..schemas.errors import InputError, IntegrityError, QueryError
-from ..transforms.leaves import TAG_BYTES, leaves_of, salts_of
+from ..transforms.leaves import ROOTED, TAG_BYTES, leaves_of, salts_of
 from ..transforms.merkle import LEAF, inclusion_path, root_of_path, sort_leaves
-from .roots import ROOTED, keys_of
+from .roots import keys_of
 from .verify_roots import stored_leaves
 
 if TYPE_CHECKING:

@@ -64,11 +64,6 @@ class ReleaseFiles:
         self._places[path] = facts.path
         self.listed.append(facts.as_dict() | {"path": path, "table": None, "rows": rows})
 
-    def parts(self, table: str) -> list[str]:
-        """Return where the parts of a table were written, in the order of their final paths."""
-        paths = sorted(item["path"] for item in self.listed if item["table"] == table)
-        return [self._places[path] for path in paths]
-
     def publish(self, folder: str, manifest: bytes, report: object) -> None:
         """Put everything into a folder that nobody sees before it is complete.
 

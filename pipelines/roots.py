@@ -16,25 +16,16 @@ a guess of the whole row was that leaf; nobody else can.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from ..schemas.errors import KeyFileError
-from ..schemas.fields import TableSpec
-from ..schemas.tables import DECISIONS, DOCUMENTS
 from ..transforms.keys import Keyring
-from ..transforms.leaves import LeafKeys, Leaves, leaf_keys, leaves_of
+from ..transforms.leaves import LeafKeys, Leaves, leaf_keys
 from ..transforms.merkle import Digests, merkle_root, sort_leaves
 from ..transforms.sha256 import DIGEST_BYTES
-from ..transforms.stores import store_at
-
-ROOTED: tuple[TableSpec, ...] = (DOCUMENTS, DECISIONS)
-"""Tables with roots: what became of every document, and why."""
 
 ALGORITHM = "sha256-rfc6962-sorted"
 
@@ -42,33 +33,6 @@ ALGORITHM = "sha256-rfc6962-sorted"
 def leaves_path(table: str) -> str:
     """Return where the leaves of a table lie in a release."""
     return f"proof/{table}.leaves"
-
-
-def table_leaves(spec: TableSpec, parts: Sequence[str], keys: LeafKeys) -> Leaves:
-    """Hash the rows of the parts of a table.
-
-    Args:
-        spec: The table.
-        parts: Locations of its Parquet files, in the order of their paths in the release.
-        keys: Its keys.
-    """
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        hashed = list(pool.map(lambda place: _part_leaves(spec, place, keys), parts))
-    return Leaves(_stacked(part.salted for part in hashed), _stacked(p.comparable for p in hashed))
-
-
-def _part_leaves(spec: TableSpec, place: str, keys: LeafKeys) -> Leaves:
-    with store_at(place).localised(place) as local, pq.ParquetFile(local) as parquet:
-        names = [field.name for field in spec.fields]
-        groups = [
-            leaves_of(spec, parquet.read_row_group(group, columns=names), keys)
-            for group in range(parquet.num_row_groups)
-        ]
-    return Leaves(_stacked(part.salted for part in groups), _stacked(p.comparable for p in groups))
-
-
-def _stacked(parts: Iterable[Digests]) -> Digests:
-    return np.concatenate([np.empty((0, DIGEST_BYTES), np.uint8), *parts])
 
 
 def root_entry(leaves: Leaves) -> dict[str, Any]:

@@ -18,12 +18,12 @@ import pyarrow.parquet as pq
 from ..schemas.errors import IntegrityError
 from ..schemas.fields import TableSpec
 from ..transforms.keys import Keyring
-from ..transforms.leaves import LeafKeys, leaves_of
+from ..transforms.leaves import ROOTED, LeafKeys, leaves_of
 from ..transforms.merkle import Digests, merkle_root, sort_leaves
 from ..transforms.sha256 import DIGEST_BYTES
 from .faults import Fault
 from .release import Release
-from .roots import ROOTED, keys_of, leaves_path, read_leaves
+from .roots import keys_of, leaves_path, read_leaves
 
 MOST_ROWS = 20
 """Rows named for each kind of fault of a table; how many there are in all is always said."""

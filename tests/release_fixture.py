@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from muniment.pipelines.roots import ALGORITHM, ROOTED, leaves_path, root_entry, table_leaves
+from muniment.pipelines.roots import ALGORITHM, leaves_path, root_entry
 from muniment.schemas.tables import ALL_TABLES, CORPUS, SCHEMA_VERSION
 from muniment.transforms.keys import Keyring
-from muniment.transforms.leaves import leaf_keys
+from muniment.transforms.leaves import ROOTED, join_leaves, leaf_keys, leaves_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -653,8 +653,9 @@ def _write_roots(stage: Path, files: list[dict[str, Any]]) -> dict[str, Any]:
     """Write the leaves of the rooted tables, list them, and return the roots."""
     entries = {}
     for spec in ROOTED:
-        parts = [str(stage / item["path"]) for item in files if item["table"] == spec.name]
-        leaves = table_leaves(spec, parts, leaf_keys(KEY, spec.name, "fixture"))
+        parts = [stage / item["path"] for item in files if item["table"] == spec.name]
+        keys = leaf_keys(KEY, spec.name, "fixture")
+        leaves = join_leaves(leaves_of(spec, pq.read_table(part), keys) for part in parts)
         path, raw = leaves_path(spec.name), leaves.salted.tobytes()
         (stage / path).parent.mkdir(exist_ok=True)
         (stage / path).write_bytes(raw)

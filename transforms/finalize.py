@@ -30,6 +30,7 @@ from .corpus_json import write_jsonl
 from .exchange import Received, gather
 from .former import signature_rows
 from .hashing import canonical_text, siphash128
+from .leaves import ROOTED, leaf_keys, leaves_of
 from .outcomes import Fired, Outcomes, Relations, relate, resolve_outcomes
 from .passages import Cut, original_places, shift_spans
 from .pii import SPANS as FOUND
@@ -39,7 +40,7 @@ from .reading import Split
 from .refs import split_base, split_of
 from .repeated_passages import Repeated, cut_repeated, repeated_of
 from .run_state import Run
-from .storage import CORPUS_PACKING, read_ipc
+from .storage import CORPUS_PACKING, read_ipc, write_bytes
 from .tokens import count_tokens
 from .units import UnitOutputs
 
@@ -390,6 +391,12 @@ def _write(
     }
     for spec in PRODUCT_TABLES:
         out.write_parquet(spec.name, spec.arrow(), [rows[spec.name]])
+    for spec in ROOTED:
+        leaves = leaves_of(
+            spec, rows[spec.name], leaf_keys(run.keyring, spec.name, run.leaf_context)
+        )
+        name = f"{spec.name}_leaves"
+        out.keep(name, write_bytes(out.path(name, "bin"), leaves.to_bytes()))
     scope = run.job.personal_data.links
     if scope is not LinkScope.OFF:
         links = ledger.link_rows(kept.spans, relations, scope, bytes.fromhex(run.plan.key_id))

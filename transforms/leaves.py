@@ -16,6 +16,7 @@ leaves are the same in every release under one project key, and only their root 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,13 +25,27 @@ import pyarrow as pa
 from numba import njit
 
 from ..schemas.fields import TableSpec
+from ..schemas.tables import DECISIONS, DOCUMENTS
 from .buffers import text_buffers
 from .hashing import siphash128
 from .keys import Keyring
 from .merkle import LEAF, Digests
 from .sha256 import DIGEST_BYTES, hash_slices
 
-__all__ = ["LeafKeys", "Leaves", "columns_tag", "encode_rows", "leaf_keys", "leaves_of", "salts_of"]
+__all__ = [
+    "ROOTED",
+    "LeafKeys",
+    "Leaves",
+    "columns_tag",
+    "encode_rows",
+    "join_leaves",
+    "leaf_keys",
+    "leaves_of",
+    "salts_of",
+]
+
+ROOTED: tuple[TableSpec, ...] = (DOCUMENTS, DECISIONS)
+"""Tables with roots: what became of every document, and why."""
 
 SALT_BYTES = 16
 TAG_BYTES = 16
@@ -61,6 +76,23 @@ class Leaves(NamedTuple):
 
     salted: Digests
     comparable: Digests
+
+    def to_bytes(self) -> bytes:
+        """Return both leaves of each row, one row behind the other."""
+        return np.stack([self.salted, self.comparable], axis=1).tobytes()
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> Leaves:
+        """Return the leaves that `to_bytes` made bytes of."""
+        both = np.frombuffer(raw, np.uint8).reshape(-1, 2, DIGEST_BYTES)
+        return cls(both[:, 0], both[:, 1])
+
+
+def join_leaves(parts: Iterable[Leaves]) -> Leaves:
+    """Return the leaves of several parts of a table as one."""
+    none = np.empty((0, DIGEST_BYTES), np.uint8)
+    salted, comparable = zip(Leaves(none, none), *parts, strict=True)
+    return Leaves(np.concatenate(salted), np.concatenate(comparable))
 
 
 def leaf_keys(keyring: Keyring, table: str, context: str) -> LeafKeys:
@@ -95,14 +127,8 @@ def leaves_of(spec: TableSpec, rows: pa.Table, keys: LeafKeys) -> Leaves:
         rows: The rows.
         keys: Keys of the table.
     """
-    parts = [
-        _leaves_of(spec, rows.slice(at, _AT_ONCE), keys) for at in range(0, len(rows), _AT_ONCE)
-    ]
-    none = np.empty((0, DIGEST_BYTES), np.uint8)
-    return Leaves(
-        np.concatenate([none, *(part.salted for part in parts)]),
-        np.concatenate([none, *(part.comparable for part in parts)]),
-    )
+    cuts = range(0, len(rows), _AT_ONCE)
+    return join_leaves(_leaves_of(spec, rows.slice(at, _AT_ONCE), keys) for at in cuts)
 
 
 def _leaves_of(spec: TableSpec, rows: pa.Table, keys: LeafKeys) -> Leaves:

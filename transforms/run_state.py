@@ -7,6 +7,7 @@ and the key never travels. Keys, lists and models are loaded once in a process, 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
@@ -18,6 +19,7 @@ import numpy as np
 from ..schemas.deduplication import AddressCopies, PassageUnit
 from ..schemas.errors import KeyFileError, ModelError, StageError
 from ..schemas.job import Job, Source
+from ..schemas.job_file import canonical_job
 from ..schemas.job_lists import ListKind
 from ..schemas.rights import SnapshotKind
 from .code_digest import code_digest
@@ -32,6 +34,7 @@ from .rights.files import FileReader
 from .rights.signals import file_readers
 from .rights.snapshots import SnapshotStore, open_snapshots
 from .rules import Rule
+from .storage import digest_of
 from .stores import Mirror, store_at
 from .toxicity import ToxicityModels
 from .units import Workspace, fingerprint
@@ -278,6 +281,12 @@ class Run:
     def pii_key(self) -> bytes:
         """Master key of personal-data hashes; the detector derives one for each type."""
         return self.keyring.derive("pii-link/v1", 32)
+
+    @cached_property
+    def leaf_context(self) -> str:
+        """What tells the salted leaves of this run from those of others: its job and its inputs."""
+        job = hashlib.sha256(canonical_job(self.job)).hexdigest()
+        return digest_of([job, *(item["sha256"] for item in self.plan.inputs)]).hex()
 
     @cached_property
     def limits(self) -> ReadLimits:

@@ -102,22 +102,25 @@ def find_literals(texts: pa.Array, automaton: Automaton) -> Hits:
     return Hits(row[order], end[order], groups[order])
 
 
-def lines_around(texts: pa.Array, hits: Hits, reach: int) -> tuple[NDArray[np.int64], pa.Array]:
+def lines_around(
+    texts: pa.Array, row: NDArray[np.int64], end: NDArray[np.int64], reach: int
+) -> tuple[NDArray[np.int64], pa.Array]:
     """Return the parts of lines around hits; those that touch are one.
 
     Args:
         texts: The texts that were searched.
-        hits: Hits in them.
+        row: Text of each hit, as `find_literals` returns it, int64 `[k]`.
+        end: Its end, int64 `[k]`.
         reach: Bytes on each side of a literal; a character that they cut stays whole.
 
     Returns:
         The text of each part, int64 `[p]`, ascending, and the parts, string `[p]`.
     """
     data, offsets, _ = string_buffers(texts)
-    row, start, end = _parts(data, offsets, hits.row, hits.end, reach)
-    pieces = [data[a:b] for a, b in zip(start.tolist(), end.tolist(), strict=True)]
+    row, start, stop = _parts(data, offsets, row, end, reach)
+    pieces = [data[a:b] for a, b in zip(start.tolist(), stop.tolist(), strict=True)]
     bounds = np.zeros(len(row) + 1, np.int32)
-    np.cumsum(end - start, out=bounds[1:])
+    np.cumsum(stop - start, out=bounds[1:])
     joined = np.concatenate([np.empty(0, np.uint8), *pieces])
     buffers = [None, pa.py_buffer(bounds), pa.py_buffer(joined)]
     return row, pa.Array.from_buffers(pa.string(), len(row), buffers)

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .literals import Automaton, Hits, build_automaton, find_literals, lines_around
+from .literals import Automaton, build_automaton, find_literals, lines_around
 
 VERSION = "notices-1"
 
@@ -88,7 +88,7 @@ def find_notices(texts: pa.Array) -> pa.Array:
     found = pa.nulls(len(texts), pa.string())
     for group, patterns in ((2, _COPYRIGHTS), (1, _RESERVATIONS)):
         chosen = (hits.groups & group) > 0
-        rows, lines = lines_around(texts, Hits(*(column[chosen] for column in hits)), _REACH)
+        rows, lines = lines_around(texts, hits.row[chosen], hits.end[chosen], _REACH)
         holds = pc.match_substring_regex(lines, "|".join(patterns), ignore_case=True)
         hit = np.zeros(len(texts), dtype=bool)
         hit[rows[holds.to_numpy(zero_copy_only=False)]] = True
