@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import platform
@@ -12,18 +13,22 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
+from threading import Thread
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
 
 from ..schemas.job_file import LoadedJob
+from ..transforms.compiled import load_compiler
+from ..transforms.merkle import merkle_root
 from ..transforms.run_state import PLAN_FILE, Plan, Run, load_run
+from ..transforms.sha256 import DIGEST_BYTES
 from ..transforms.stage_units import STAGES, finished
 from ..transforms.stages import RunRef
 from ..transforms.storage import make_private_folder, write_json
 from ..transforms.stores import Location, join, store_at
 from ..transforms.units import Marker
-from .commit import commit_release
 from .dataflow import (
     graph_facts,
     is_dataflow,
@@ -145,6 +150,7 @@ def run_job(
         way = exchange_way(plan, beam_arguments)
         ref = RunRef(join(plan.work, PLAN_FILE), run.whole_fingerprint, way)
         with _reported(run, output):
+            Thread(target=_load_commit, daemon=True).start()
             with ProgressBar(plan, show=progress):
                 run_graph(plan, ref, beam_arguments, workers)
             if only_submits(options):
@@ -163,6 +169,8 @@ def run_job(
                 "peak_rss_bytes": peak_rss(),
                 "stages": stages,
             }
+            from .commit import commit_release  # noqa: PLC0415  (see _load_commit)
+
             release_id, totals = commit_release(run, annotated, final, former, output, report, held)
         if not plan.job.engine.keep_work:
             store.remove_tree(work)
@@ -178,6 +186,13 @@ def run_job(
         "peak_rss_bytes": peak_rss(),
         "stages": stages,
     }
+
+
+def _load_commit() -> None:
+    """Load what a commit needs, kernels and DuckDB, while the workers work."""
+    load_compiler()
+    importlib.import_module(".commit", __package__)
+    merkle_root(np.zeros((2, DIGEST_BYTES), np.uint8))
 
 
 def _reported(run: Run, output: str) -> AbstractContextManager[None]:

@@ -23,6 +23,7 @@ from apache_beam.runners.worker import sdk_worker_main
 
 from ..transforms.annotate import warm
 from ..transforms.code_digest import code_digest
+from ..transforms.compiled import load_compiler
 from ..transforms.run_state import load_run
 
 _PDEATHSIG = 1  # prctl, from linux/prctl.h
@@ -36,6 +37,7 @@ def main() -> None:
     sys.excepthook = lambda kind, _error, _trace: _note(kind)
     threading.excepthook = lambda arguments: _note(arguments.exc_type)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # a pool outlives many workers: leave no zombies
+    load_compiler()
     code_digest()  # of what was just imported, whatever is installed later
     for line in sys.stdin.buffer:
         message = json.loads(line)

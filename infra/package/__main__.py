@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run the command line as `python -m muniment`."""
 
-import sys
+from .pipelines.cli import run_and_leave
 
-from .pipelines.cli import main
-
-sys.exit(main())
+run_and_leave()
