@@ -28,7 +28,14 @@ model loading, annotating 8 MiB with every stage on one core about as long."""
 _START = f"import gc; gc.disable(); from {__package__}.worker import main; main()"
 """Imports and models make no garbage; they are a tenth faster without its collection."""
 
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",  # one worker a core
+    "OPENBLAS_NUM_THREADS": "1",
+    # Buffers of every batch come from the heap again, not from the system, which would clear their
+    # pages each time: canonical texts of 223 MB in 0.38 s of CPU instead of 0.44.
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 28),
+}
 
 
 def worker_count(job: Job, file_bytes: Iterable[int]) -> int:
@@ -81,7 +88,7 @@ class LocalWorkers:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env=os.environ | _ONE_THREAD,  # one worker a core
+            env=os.environ | _ENVIRONMENT,
         )
 
     @property

@@ -167,7 +167,7 @@ def _collapse_spaces(data: Any, offsets: Any, valid: Any) -> Any:
         if used > first and after_space:
             used -= 1
         out_offsets[i + 1] = used
-    return out[:used].copy(), out_offsets
+    return out[:used], out_offsets
 
 
 def canonical_text(texts: pa.Array) -> pa.Array:
