@@ -55,7 +55,7 @@ def fill_sketches(begin: Any, end: Any, hashes: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _bits_set(word: Any) -> int:
+def _bits_set(word: Any) -> Any:
     """Count the bits of a word (compiled to the processor's instruction where it has one)."""
     pairs = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
     fours = (pairs & np.uint64(0x3333333333333333)) + (
