@@ -44,11 +44,11 @@ if fault == "detector":
     import sys
     module = sys.modules["muniment.transforms.pii.detect"]
     whole = module._structured
-    def failing(scanner, view, found=None):
+    def failing(scanner, view, *rest):
         text = bytes(view.data[view.begin : view.end]).decode()
         if "MARK" in text:
             raise ValueError(text)
-        return whole(scanner, view, found)
+        return whole(scanner, view, *rest)
     module._structured = failing
 elif fault:
     def failing(*arguments):

@@ -28,7 +28,7 @@ from .keys import ValueHasher
 from .minors import near_minor_cue
 from .pattern import Pattern
 from .patterns import PATTERNS
-from .scan import DetectorCapError, Found, Hit, Scanner
+from .scan import DetectorCapError, Found, Hit, Scanner, Steps
 from .shadow import FLAG_BIDI, FLAG_NON_ASCII, View, classify, fold, fold_all, pieces
 from .spans import SPANS, Span, merge
 
@@ -77,24 +77,26 @@ def _scanner(custom: tuple[Pattern, ...]) -> Scanner:
     return Scanner(PATTERNS + custom)
 
 
-def _structured(scanner: Scanner, view: View, found: Found | None = None) -> list[Span]:
+def _structured(
+    scanner: Scanner, view: View, steps: Steps, found: Found | None = None
+) -> list[Span]:
     """Return the hits of structured detectors in one document, overlaps included."""
     parts = pieces(view)
     if len(parts) > 1:
-        return [span for part in parts for span in _structured(scanner, part)]
+        return [span for part in parts for span in _structured(scanner, part, steps)]
     found = scanner.which(view.data[view.begin : view.end]) if found is None else found
-    spans = [_span(view, hit) for hit in scanner.exact(view, found.patterns)]
+    spans = [_span(view, hit) for hit in scanner.exact(view, found.patterns, steps)]
     if not found.disguised:
         return spans
     plain = decoded(view)
     if plain is not None:
         # Beside the view as it is: peeling can also break a value in plain sight ("50%20...").
         for piece in plain.windows():
-            spans += [_span(piece, hit) for hit in scanner.hits(piece)]
+            spans += [_span(piece, hit) for hit in scanner.hits(piece, steps)]
     together = joined(view if plain is None else plain.view)
     if together is not None:
         for piece in together.windows():
-            spans += [_span(piece, hit) for hit in scanner.hits(piece) if _sure(hit.pattern)]
+            spans += [_span(piece, hit) for hit in scanner.hits(piece, steps) if _sure(hit.pattern)]
     return spans
 
 
@@ -114,14 +116,12 @@ def _span(view: View, hit: Hit) -> Span:
     return Span(start, end, row.entity, row.detector, row.score, row.priority, value)
 
 
-def _reversed_hides(scanner: Scanner, text: str) -> bool:
+def _reversed_hides(scanner: Scanner, text: str, steps: Steps) -> bool:
     """Whether text behind a right-to-left override holds a value when read as it is displayed."""
-    for piece in text.replace("\u202d", "\u202e").split("\u202e")[1:]:
-        shown = piece.partition("\u202c")[0][::-1].encode()
-        view = fold(np.frombuffer(shown, np.uint8), 0, len(shown))
-        if any(span.entity != "LOCATION" for span in _structured(scanner, view)):
-            return True
-    return False
+    behind = text.replace("\u202d", "\u202e").split("\u202e")[1:]
+    shown = "\n".join(piece.partition("\u202c")[0][::-1] for piece in behind).encode()
+    view = fold(np.frombuffer(shown, np.uint8), 0, len(shown))
+    return any(span.entity != "LOCATION" for span in _structured(scanner, view, steps))
 
 
 def _buffers(
@@ -227,6 +227,7 @@ def _search(
     suspects = dict(scanner.suspects(memoryview(shadow.data), places.tolist()))
     for row in sorted({*suspects, *overridden}):
         begin, end = int(offsets[row]), int(offsets[row + 1])
+        steps: Steps = {}
         if begin == end or (valid is not None and not valid[row]):
             continue
         try:
@@ -235,9 +236,9 @@ def _search(
             else:
                 # Sliced, so that no pattern or check sees the document before.
                 view = View(memory[begin:end], 0, end - begin, None)
-            spans = _structured(scanner, view, suspects.get(row))
+            spans = _structured(scanner, view, steps, suspects.get(row))
             if flags[row] & FLAG_BIDI and _reversed_hides(
-                scanner, bytes(memory[begin:end]).decode("utf-8", "replace")
+                scanner, bytes(memory[begin:end]).decode("utf-8", "replace"), steps
             ):
                 faults[row] = _BIDI
         except DetectorCapError:
@@ -279,12 +280,13 @@ def _uncovered(
     will be replaced is searched as redaction leaves it, so a search of the result finds nothing.
     """
     more: list[Span] = []
+    steps: Steps = {}
     for _ in range(_UNCOVER_ROUNDS):
         covered = Covered(text, _shown([*spans, *more], wanted))
         fresh = [
             covered.original(span, place)
             for place, view in covered.windows()
-            for span in _structured(scanner, view)
+            for span in _structured(scanner, view, steps)
             if span.entity in wanted
             and span.score >= MIN_SCORE
             and ENTITY[span.entity].action != "keep"

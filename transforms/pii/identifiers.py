@@ -73,7 +73,7 @@ GENERAL: tuple[Pattern, ...] = (
     Pattern(
         "email",
         "EMAIL_ADDRESS",
-        r"[0-9A-Za-zÀ-ɏ._%+'&=*~/#!-]+@(?:[0-9A-Za-zÀ-ɏ](?:[0-9A-Za-zÀ-ɏ_-]"
+        r"[0-9A-Za-zÀ-ɏ._%+'&=*~/#!-]{1,64}@(?:[0-9A-Za-zÀ-ɏ](?:[0-9A-Za-zÀ-ɏ_-]"
         r"*[0-9A-Za-zÀ-ɏ])?\.)+[A-Za-z]{2,}",
         0.95,
         validators.email,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import re2
@@ -33,9 +34,12 @@ def near_minor_cue(text: str, spans: Sequence[tuple[int, int]]) -> list[bool]:
         spans: [start, end) in code points.
     """
     cues = [match.span() for match in _MINOR_CUE.finditer(text)] if spans else []
-    return [
-        any(
-            start - MINOR_DISTANCE <= last and first <= end + MINOR_DISTANCE for first, last in cues
-        )
-        for start, end in spans
-    ]
+    if not cues:
+        return [False] * len(spans)
+    # Cues are disjoint and in order, so the first one that does not end too early is the nearest.
+    ends = [last for _, last in cues]
+    near = []
+    for start, end in spans:
+        at = bisect_left(ends, start - MINOR_DISTANCE)
+        near.append(at < len(cues) and cues[at][0] <= end + MINOR_DISTANCE)
+    return near

@@ -12,6 +12,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import threading
+from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -245,8 +246,11 @@ class PiiModels:
                 spans_out = out[number]
                 if spans_out is None:
                     continue
+                ends = [high for _, high in guarded]
                 for start, end, label in found:
-                    if any(low < end and start < high for low, high in guarded):
+                    # Placeholders are disjoint and in order: the first that ends behind the start.
+                    at = bisect_right(ends, start)
+                    if at < len(ends) and guarded[at][0] < end:
                         continue
                     spans_out.append(
                         Span(

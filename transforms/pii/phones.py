@@ -89,6 +89,7 @@ def _in_address(data: Text, start: int, end: int) -> bool:
 _HYPHENED = re2.compile(r"\A\(?0([0-9]+)\)?-[0-9]+\z")
 
 
+@functools.lru_cache(maxsize=65_536)
 def _split_elsewhere(value: str, region: str) -> bool:
     """Whether a number of two groups is not split where its area code ends, as numbers of parts.
 

@@ -195,13 +195,16 @@ class _Draft:
             at = end
         return "".join([*pieces, self._original[at:]])
 
-    def under(self, begin: int, stop: int) -> set[int]:
-        """Return the masks and surrogates that [begin, stop) of the written text overlaps."""
-        found, at, shift = set(), 0, 0
+    def under(self, hits: list[tuple[int, int]]) -> set[int]:
+        """Return the masks and surrogates that disjoint places of the written text overlap."""
+        found, shift, hits = set(), 0, sorted(hits)
+        at = 0
         for i, (start, end) in self.places.items():
-            at = start + shift
+            begin, stop = start + shift, start + shift + len(self.written[i])
             shift += len(self.written[i]) - (end - start)
-            if i in self.shaped and begin < at + len(self.written[i]) and at < stop:
+            while at < len(hits) and hits[at][1] <= begin:
+                at += 1
+            if i in self.shaped and at < len(hits) and hits[at][0] < stop:
                 found.add(i)
         return found
 
@@ -221,9 +224,7 @@ def _settle(drafts: list[_Draft], names: list[str], policy: RedactionPolicy) -> 
         again = []
         for draft, hits in zip(pending, found, strict=True):
             if hits:
-                fallen = (
-                    set(draft.shaped) if last else set().union(*(draft.under(*hit) for hit in hits))
-                )
+                fallen = set(draft.shaped) if last else draft.under(hits)
                 for i in fallen:
                     draft.written[i] = placeholder(names[i])
                 draft.shaped -= fallen

@@ -27,8 +27,20 @@ SET_SIZE = 20
 GROUP_BYTES = 4_096
 """Documents asked about in one call; larger groups hit more often than they save calls."""
 
-CAP = 100_000
-"""Hits of one pattern in one document that are examined; past it the document is quarantined."""
+CAP = 1_000_000
+"""Steps that one pattern may take in one document; past it the document is quarantined. A candidate
+costs a step (`PHONE_STEPS` where libphonenumber may judge it), one more for each `STEP_BYTES`
+read, and `HIT_STEPS` where it is a value. A step takes five microseconds, so a pattern costs a
+document seconds, and a document has 200,000 values of a pattern at most."""
+PHONE_STEPS, HIT_STEPS = 10, 5
+STEP_BYTES = 1_024
+
+DENSE = 512
+"""Candidates in one piece of text after which the rest of it is read in windows: an expression such
+as `a([^b]*b)?` looks for its end from each of its hits, and finds the window's."""
+WINDOW, WINDOW_OVERLAP = 8_192, 2_048
+"""Bytes of a window, and what two windows share. A value that reaches the end of its window is read
+in a larger one."""
 
 _WORD = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
@@ -93,13 +105,32 @@ def _options(memory: int) -> re2.Options:
     return options
 
 
+Steps = dict[int, int]
+"""Steps that each expression took in one document, by its number."""
+
+
+class _Row(NamedTuple):
+    pattern: Pattern
+    guarded: bool
+
+
 @dataclass(frozen=True)
 class _Compiled:
-    pattern: Pattern
+    """An expression and the rows of the tables that share it, as those of an address's scopes do."""
+
     regexp: Any
     group: int
-    guarded: bool
     more: Any
+    cost: int
+    rows: list[_Row]
+
+    def confirmed(self, data: memoryview, start: int, end: int) -> Hit | None:
+        """Return the hit of the first row whose check confirms a candidate."""
+        for pattern, guarded in self.rows:
+            found = (start, end) if pattern.check is None else pattern.check(data, start, end)
+            if found is not None and not (guarded and _numbers_a_thing(data, found[0])):
+                return Hit(found[0], found[1], pattern)
+        return None
 
 
 _BEFORE = re2.compile(_NOT_PERSONAL.encode(), _options(8 << 20))
@@ -124,17 +155,27 @@ def _in_placeholder(data: memoryview, start: int, end: int) -> bool:
 _BRACKET = ord("[")
 
 
-def _further(data: memoryview, at: int, row: _Compiled, out: list[Hit]) -> int:
-    """Add the values that follow one that ends at byte `at`; return the end of the last."""
-    while True:
-        match = row.more.search(data[at : at + 64])
-        if match is None or row.pattern.check is None:
-            return at
-        confirmed = row.pattern.check(data, at + match.start(1), at + match.end(1))
-        if confirmed is None:
-            return at
-        out.append(Hit(confirmed[0], confirmed[1], row.pattern))
+def _further(data: memoryview, own: _Compiled, hit: Hit, out: list[Hit]) -> int:
+    """Add the values of a list that follow a hit; return the end of the last."""
+    check, at = hit.pattern.check, hit.end
+    while own.more is not None and check is not None:
+        match = own.more.search(data[at : at + 64])
+        confirmed = match and check(data, at + match.start(1), at + match.end(1))
+        if not confirmed:
+            break
+        out.append(Hit(confirmed[0], confirmed[1], hit.pattern))
         at = confirmed[1]
+    return at
+
+
+def _after_run(data: memoryview, start: int, limit: int) -> int:
+    """Return the place behind the first run of letters and digits at or after byte `start`."""
+    at = start
+    while at < limit and data[at] not in _WORD:
+        at += 1
+    while at < limit and data[at] in _WORD:
+        at += 1
+    return max(at, start + 1)
 
 
 _BOUNDED = re.compile(r"(?<!\\)\{([0-9]+),([0-9]+)\}")
@@ -179,30 +220,35 @@ class Scanner:
     def __init__(self, patterns: Sequence[Pattern]) -> None:
         problems = []
         self._compiled: list[_Compiled] = []
-        relaxed: list[bytes] = []
+        shared: dict[tuple[str, str | None], _Compiled] = {}
+        relaxed: dict[bytes, list[int]] = {}
         for pattern in patterns:
-            raw = pattern.regex.encode()
+            # A cue of its own, or a country code, outweighs the word before the number.
+            guarded = pattern.entity in _GUARDED and not pattern.detector.endswith(
+                ("cue", ":label", ":international")
+            )
+            own = shared.get((pattern.regex, pattern.more))
+            if own is not None:
+                own.rows.append(_Row(pattern, guarded))
+                continue
             try:
-                regexp = re2.compile(raw, _options(64 << 20))
+                regexp = re2.compile(pattern.regex.encode(), _options(64 << 20))
             except re2.error:
                 problems.append(
                     f"pii pattern {pattern.detector}: expected an RE2 expression (no look-around, "
                     "no back-reference), got one that RE2 refuses: rewrite it"
                 )
                 continue
-            relaxed.append(_relaxed(pattern.regex))
-            # A cue of its own, or a country code, outweighs the word before the number.
-            guarded = pattern.entity in _GUARDED and not pattern.detector.endswith(
-                ("cue", ":label", ":international")
-            )
             more = pattern.more and re2.compile(pattern.more.encode(), _options(8 << 20))
-            self._compiled.append(_Compiled(pattern, regexp, min(regexp.groups, 1), guarded, more))
+            cost = PHONE_STEPS if pattern.entity == "PHONE_NUMBER" else 1
+            own = _Compiled(regexp, min(regexp.groups, 1), more, cost, [_Row(pattern, guarded)])
+            shared[pattern.regex, pattern.more] = own
+            relaxed.setdefault(_relaxed(pattern.regex), []).append(len(self._compiled))
+            self._compiled.append(own)
         if problems:
             raise JobError(sorted(problems))
         self.priorities = {row.detector: row.priority for row in patterns}
-        # Rows of one expression (public and reserved addresses) share a gate.
-        gates = list(dict.fromkeys(relaxed))
-        self._rows = [[i for i, own in enumerate(relaxed) if own == gate] for gate in gates]
+        gates, self._rows = list(relaxed), list(relaxed.values())
         self._triggers = len(gates)
         gates += [_relaxed(trigger) for trigger in TRIGGERS]
         self._rows += [[] for _ in TRIGGERS]
@@ -273,46 +319,55 @@ class Scanner:
                     yield one, None
             row = last
 
-    def hits(self, view: View) -> list[Hit]:
-        """Return the confirmed hits of one document, in pattern order, overlaps included.
+    def hits(self, view: View, steps: Steps) -> list[Hit]:
+        """Return the confirmed hits of one view, by expression, overlaps included.
+
+        Args:
+            view: What is read.
+            steps: What the document has cost so far; brought up to date.
 
         Raises:
-            DetectorCapError: More than `CAP` candidates of one pattern.
+            DetectorCapError: More than `CAP` steps of one expression.
         """
-        return self.exact(view, self.which(view.data[view.begin : view.end]).patterns)
+        return self.exact(view, self.which(view.data[view.begin : view.end]).patterns, steps)
 
-    def exact(self, view: View, numbers: Sequence[int]) -> list[Hit]:
-        """Return the confirmed hits of the patterns with these numbers."""
+    def exact(self, view: View, numbers: Sequence[int], steps: Steps) -> list[Hit]:
+        """Return the confirmed hits of the expressions with these numbers, as `hits` does."""
         out: list[Hit] = []
         for number in numbers:
-            self._exact(view, self._compiled[number], out)
+            left = CAP - steps.get(number, 0)
+            steps[number] = CAP - self._exact(view, self._compiled[number], left, out)
         return out
 
     @staticmethod
-    def _exact(view: View, row: _Compiled, out: list[Hit]) -> None:
-        data, position, limit = view.data, view.begin, view.end
-        search, group, check = row.regexp.search, row.group, row.pattern.check
-        text = data[:limit]
-        for _ in range(CAP):
-            match = search(text, position, limit)
+    def _exact(view: View, own: _Compiled, left: int, out: list[Hit]) -> int:
+        """Add the hits of one expression; return how many steps are left."""
+        position, limit, met = view.begin, view.end, 0
+        text = view.data[:limit]
+        while True:
+            match = own.regexp.search(text, position, limit)
+            if match is None and limit == view.end:
+                return left
             if match is None:
-                return
-            start, end = match.span(group)
-            if start < 0 or (group and _in_placeholder(text, match.start(), end)):
+                position = max(position, limit - WINDOW_OVERLAP)
+                limit = min(view.end, position + WINDOW)
+                continue
+            if match.end() == limit < view.end:
+                limit = min(view.end, limit + max(WINDOW, limit - match.start()))
+                continue
+            left -= own.cost + (match.end() - position) // STEP_BYTES
+            if left < 0:
+                raise DetectorCapError
+            start, end = match.span(own.group)
+            if start < 0 or (own.group and _in_placeholder(text, match.start(), end)):
                 position = max(match.end() if start < 0 else start, position + 1)
-                continue
-            confirmed = (start, end) if check is None else check(text, start, end)
-            if confirmed is not None and not (row.guarded and _numbers_a_thing(text, confirmed[0])):
-                out.append(Hit(confirmed[0], confirmed[1], row.pattern))
-                position = max(confirmed[1], position + 1)
-                if row.more is not None:
-                    position = _further(text, position, row, out)
-                continue
-            # Try again behind the first run of letters and digits of the refused value.
-            position = start
-            while position < limit and data[position] not in _WORD:
-                position += 1
-            while position < limit and data[position] in _WORD:
-                position += 1
-            position = max(position, start + 1)
-        raise DetectorCapError
+            elif (hit := own.confirmed(text, start, end)) is None:
+                # Try again behind the first run of letters and digits of the refused value.
+                position = _after_run(text, start, view.end)
+            else:
+                out.append(hit)
+                left -= HIT_STEPS
+                position = max(_further(text, own, hit, out), start + 1)
+            met += 1
+            if met == DENSE or (met > DENSE and position + WINDOW_OVERLAP > limit):
+                limit = max(position, min(view.end, position + WINDOW))
