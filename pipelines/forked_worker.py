@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import grpc
 from apache_beam.portability.api import endpoints_pb2
+from apache_beam.runners.portability.fn_api_runner import worker_handlers
 from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
     GrpcWorkerHandler,
     WorkerHandler,
@@ -20,6 +22,36 @@ from google.protobuf import json_format, text_format
 from .local_workers import LocalWorkers
 
 _URN = "muniment:env:forked:v1"
+_EVERYWHERE, _LOOPBACK = "[::]", "localhost"
+
+
+class _LoopbackGrpc:
+    """The module `grpc`, except that servers listen on the loopback address only."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the module has."""
+        return getattr(grpc, name)
+
+    @staticmethod
+    def server(*arguments: Any, **options: Any) -> grpc.Server:
+        """Return a server."""
+        server = grpc.server(*arguments, **options)
+        listen = server.add_insecure_port
+
+        def add_insecure_port(address: str) -> int:
+            return listen(address.replace(_EVERYWHERE, _LOOPBACK))
+
+        server.add_insecure_port = add_insecure_port
+        return server
+
+
+def listen_on_loopback() -> None:
+    """Keep the servers of the FnApiRunner off the network.
+
+    Who reaches them may take a worker's part in a job, and Beam has no option for where they listen
+    (2.77: control, data, state and logging are on every interface).
+    """
+    worker_handlers.grpc = _LoopbackGrpc()  # type: ignore[attr-defined]
 
 
 @Environment.register_urn(_URN, None)

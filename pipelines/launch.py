@@ -190,11 +190,11 @@ def largest_first(plan: Plan) -> list[int]:
     The local runner deals elements out to its workers in turn and never again, so this is what
     balances them. It changes no byte of the release.
     """
-    parts = Counter((split.source, split.label) for split in plan.splits)
+    parts = Counter((split.source, piece.label) for split in plan.splits for piece in split.pieces)
 
     def size(number: int) -> float:
         split = plan.splits[number]
-        return split.file_bytes / parts[split.source, split.label]
+        return sum(piece.file_bytes / parts[split.source, piece.label] for piece in split.pieces)
 
     own = sorted((split.number for split in plan.splits), key=lambda n: (-size(n), n))
     return [*(part.number for part in plan.former), *own]
@@ -203,10 +203,15 @@ def largest_first(plan: Plan) -> list[int]:
 @contextmanager
 def _quiet_engine() -> Iterator[None]:
     """Keep what the engine says off stderr: tracebacks and messages may hold document text."""
-    before, root = threading.excepthook, logging.getLogger()
+    before, known, root = threading.excepthook, set(threading.enumerate()), logging.getLogger()
+    left: set[threading.Thread] | None = None  # not known yet: all that start meanwhile
 
     def note(arguments: threading.ExceptHookArgs) -> None:
-        _LOG.debug("thread failure: %s", arguments.exc_type.__name__)
+        thread = arguments.thread
+        if thread in known or (left is not None and thread not in left):
+            before(arguments)
+        else:
+            _LOG.debug("thread failure: %s", arguments.exc_type.__name__)
 
     threading.excepthook = note
     # Beam logs through its own loggers, and what a job service says through the root itself.
@@ -215,8 +220,10 @@ def _quiet_engine() -> Iterator[None]:
     try:
         yield
     finally:
-        threading.excepthook = before
         root.removeFilter(_nothing)
+        left = set(threading.enumerate()) - known
+        if not left:  # a thread that reads from a job server which was killed fails a moment later
+            threading.excepthook = before
 
 
 def _nothing(_record: logging.LogRecord) -> bool:
@@ -234,10 +241,11 @@ def _local_runner(
     )
     from apache_beam.runners.portability.portable_runner import JobServiceHandle  # noqa: PLC0415
 
-    from .forked_worker import forked_environment  # noqa: PLC0415
+    from .forked_worker import forked_environment, listen_on_loopback  # noqa: PLC0415
 
     # Without this a timer thread flushes a buffer that the worker is writing to, and rows vanish.
     worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
+    listen_on_loopback()
     encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
     provision = beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded)
     return fn_runner.FnApiRunner(

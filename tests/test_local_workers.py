@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import threading
 import time
 from pathlib import Path
 
 import psutil
 import pytest
+from apache_beam.runners.portability.fn_api_runner import worker_handlers
 
+from muniment.pipelines.launch import _local_runner, _quiet_engine, beam_options
 from muniment.pipelines.local_workers import (
     SMALL_JOB_BYTES,
     LocalWorkers,
@@ -61,3 +65,44 @@ def test_workers_end_with_the_process_they_were_forked_from():
     workers.close(kill=True)
     _, alive = psutil.wait_procs(children, timeout=10)
     assert not alive
+
+
+def test_the_servers_of_the_local_runner_listen_on_the_loopback_address_only():
+    """Hostile case 126: nobody on the network may take a worker's part."""
+    _local_runner(beam_options([]), None)
+    server = worker_handlers.GrpcServer(None, None, None)
+    try:
+        listening = {
+            connection.laddr.port: connection.laddr.ip
+            for connection in psutil.Process().net_connections(kind="inet")
+            if connection.status == psutil.CONN_LISTEN
+        }
+        ports = {server.control_port, server.data_port, server.state_port, server.logging_port}
+        assert len(ports) == 4
+        # A socket of both families shows 127.0.0.1 as ::ffff:127.0.0.1.
+        found = {ipaddress.ip_address(listening[port].removeprefix("::ffff:")) for port in ports}
+        assert all(address.is_loopback for address in found)
+    finally:
+        server.close()
+
+
+def test_a_thread_of_the_engine_that_fails_after_it_says_nothing(capsys):
+    go = threading.Event()
+
+    def fail() -> None:
+        go.wait()
+        raise RuntimeError("some text of a document")
+
+    own, other = threading.Thread(target=fail), threading.Thread(target=fail)
+    before = threading.excepthook
+    threading.excepthook = threading.__excepthook__
+    try:
+        with _quiet_engine():
+            own.start()
+        other.start()
+        go.set()
+        own.join()
+        other.join()
+    finally:
+        threading.excepthook = before
+    assert capsys.readouterr().err.count("Exception in thread") == 1
