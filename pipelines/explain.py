@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..schemas.errors import QueryError
 from ..schemas.reasons import Reason
-from ..transforms.stores import store_at
 from .answers import inert, plain, shortest_float32
 from .query import ask, connect
 from .release import current_id, open_release, release_ids
@@ -115,10 +114,10 @@ def explain_everywhere(
     Raises:
         QueryError: No release knows the document.
     """
-    ids = release_ids(release.output) if store_at(release.origin).is_mapped else [release.id]
+    release.bring_beside()
     others = [
         open_release(release.origin, snapshot=release_id)
-        for release_id in ids
+        for release_id in release_ids(release.output)
         if release_id != release.id
     ]
     current = current_id(release.output)

@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from muniment.pipelines.cli import main
 from muniment.pipelines.commit import commit_release
@@ -25,7 +26,7 @@ from muniment.pipelines.run import run_job
 from muniment.pipelines.verify import verify
 from muniment.schemas.errors import InputError, IntegrityError, ReleaseError, StorageError
 from muniment.schemas.job_file import load_job
-from muniment.transforms import storage
+from muniment.transforms import stage_units, storage
 from muniment.transforms.reading import SplitReader, inspect_file, plan_splits
 from muniment.transforms.run_state import Run
 from muniment.transforms.stores import Held, Store, join, store_at
@@ -359,6 +360,48 @@ def test_inputs_work_and_output_on_a_store_give_the_bytes_of_a_local_run(
         assert b"made-up" not in data, name
 
 
+def test_whoever_asks_about_releases_on_a_store_gets_the_answers_of_a_disk(
+    bucket: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, remote, local = write_job(tmp_path / "in"), f"s3://{BUCKET}/out", tmp_path / "out"
+    main(["keygen", "--signing", str(tmp_path / "signer")])
+    first, _ = commit_release(*finished(path, remote), (), remote, REPORT, HELD)
+    job = yaml.safe_load(path.read_text())
+    job["sources"][0]["paths"] = ["one.jsonl"]
+    path.write_text(yaml.safe_dump(job))
+    second, _ = commit_release(*finished(path, remote), (), remote, REPORT, HELD)
+    for release in (first, second):
+        assert main(["sign", remote, "--release", release, "--key", str(tmp_path / "signer")]) == 0
+    assert len(objects(bucket, f"out/attestations/{second}/")) == 1
+    for name, data in objects(bucket, "out/").items():
+        (local / name).parent.mkdir(parents=True, exist_ok=True)
+        (local / name).write_bytes(data)
+    listed = pq.read_table(open_release(local, snapshot=first).parts("documents"))
+    gone = next(row for row in listed.to_pylist() if row["input_number"] == 1)["doc_id"].hex()
+    both = pq.read_table(open_release(local).parts("documents"))["doc_id"][0].as_py().hex()
+    key = ["--key-file", str(tmp_path / "in" / "key")]
+    hosts = tmp_path / "hosts.txt"
+    hosts.write_text("example.org\n")
+    capsys.readouterr()
+    for verb, *words in (
+        ["explain", "OUT", both],
+        ["explain", "OUT", gone, "--format", "json"],  # only the other release knows it
+        ["prove", "OUT", both, *key],
+        ["prove", "OUT", gone, "--release", first, "--table", "documents", *key],
+        ["verify", "OUT", *key, "--trusted-key", str(tmp_path / "signer.pub")],
+        ["diff", "OUT", first, second],
+        ["whatif", "OUT", "--list", str(hosts)],
+        ["card", "OUT", "--format", "html"],
+    ):
+        answers = []
+        for output in (remote, str(local)):
+            code = main([verb, *(output if word == "OUT" else word for word in words)])
+            answers.append((code, capsys.readouterr().out.replace(output, "OUT")))
+        assert answers[0] == answers[1], verb
+        assert answers[0][0] == 0, verb
+        assert answers[0][1], verb
+
+
 def test_a_job_file_on_a_store_brings_its_key_and_its_lists(
     bucket: Any, job: Path, local_release: dict[str, bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -389,14 +432,12 @@ def finished(job: Path, output: str) -> tuple[Run, list[Any], list[Any]]:
     """Run every stage on a work folder below an output; return what a commit takes."""
     run = Run(make_plan(load_job(job), join(output, ".work")))
     final = govern(run)
-    return run, run.workspace.markers("annotate"), final
+    return run, stage_units.finished(run, "annotate"), final
 
 
 def test_units_on_a_store_are_not_done_again(
     bucket: Any, job: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from muniment.transforms import stage_units
-
     output = f"s3://{BUCKET}/out"
     _, _, first = finished(job, output)
 
