@@ -42,7 +42,7 @@ class Measured:
     processes: int
 
 
-class _Peaks:
+class Peaks:
     """The most that was seen of a process and its descendants."""
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ def run_measured(command: Sequence[str], interval: float = INTERVAL) -> Measured
         larger of the two is reported.
     """
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
-        peaks, started = _Peaks(), time.perf_counter()
+        peaks, started = Peaks(), time.perf_counter()
         process = subprocess.Popen(list(command), stdout=stdout, stderr=stderr)
         try:
             while True:
