@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -275,9 +275,9 @@ def _input_rows(run: Run, annotated: Sequence[Marker]) -> list[dict[str, Any]]:
     tallied = ("stream_bytes", "blank_bytes", "records")
     counts = {item["input_number"]: dict.fromkeys(tallied, 0) for item in run.plan.inputs}
     for marker in annotated:
-        count = counts[run.plan.input_number(run.plan.splits[marker.number])]
-        for name in tallied:
-            count[name] += marker.stats[name]
+        for number, own in _by_file(run, marker):
+            for name in tallied:
+                counts[number][name] += own[name]
     return [
         {
             **item,
@@ -289,16 +289,22 @@ def _input_rows(run: Run, annotated: Sequence[Marker]) -> list[dict[str, Any]]:
     ]
 
 
+def _by_file(run: Run, marker: Marker) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield the number of each file of an annotated split, and what the reader counted of it."""
+    numbers = run.plan.input_numbers(run.plan.splits[marker.number])
+    return zip(numbers, marker.stats["files"], strict=True)
+
+
 def _passed_rows(run: Run, annotated: Sequence[Marker]) -> list[dict[str, Any]]:
     """Return what the reader counted of records that are no documents, by file and kind."""
     counts: dict[tuple[int, str, str], list[int]] = {}
     for marker in annotated:
-        split = run.plan.splits[marker.number]
-        for kind, (records, size) in marker.stats["passed"].items():
-            place = run.plan.input_number(split), split.source, kind
-            count = counts.setdefault(place, [0, 0])
-            count[0] += records
-            count[1] += size
+        source = run.plan.splits[marker.number].source
+        for number, own in _by_file(run, marker):
+            for kind, (records, size) in own["passed"].items():
+                count = counts.setdefault((number, source, kind), [0, 0])
+                count[0] += records
+                count[1] += size
     return [
         {
             "input_number": number,

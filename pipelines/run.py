@@ -11,7 +11,6 @@ import resource
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
 from datetime import UTC, datetime
 from threading import Thread
 from typing import Any
@@ -22,7 +21,7 @@ import numpy as np
 from ..schemas.job_file import LoadedJob
 from ..transforms.compiled import load_compiler
 from ..transforms.merkle import merkle_root
-from ..transforms.run_state import PLAN_FILE, Plan, Run, load_run
+from ..transforms.run_state import PLAN_FILE, Plan, Run, load_run, without_paths
 from ..transforms.sha256 import DIGEST_BYTES
 from ..transforms.stage_units import STAGES, finished
 from ..transforms.stages import RunRef
@@ -79,8 +78,7 @@ def describe_plan(
         "policy_sha256": policy_sha256(run),
         "inputs": list(plan.inputs),
         "splits": [
-            {key: value for key, value in asdict(split).items() if key != "path"}
-            | {"fingerprint": plan.annotate_fingerprint(split)}
+            without_paths(split) | {"fingerprint": plan.annotate_fingerprint(split)}
             for split in plan.splits
         ],
         "former_releases": sorted({part.release for part in plan.former}),

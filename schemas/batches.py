@@ -16,6 +16,8 @@ RECORDS = pa.schema(
         # feed included; crawls likewise, or of the gzip member in the file where each record has its
         # own. Parquet: offset = row group << 32 | row in group, length = 0.
         pa.field("row", pa.uint32(), nullable=False),
+        # Place of its file among the pieces of the split.
+        pa.field("file", pa.uint16(), nullable=False),
         pa.field("offset", pa.uint64(), nullable=False),
         pa.field("length", pa.uint64(), nullable=False),
         # 0, or the code of the reason (schemas.reasons.REASON_CODES) why it is quarantined; every

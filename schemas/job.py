@@ -312,7 +312,11 @@ class Partitioning(JobModel):
     """Fixed numbers that shape the output; part of the job, never of the machine."""
 
     exchange_partitions: int = Field(16, ge=1, le=4096, description="Partitions of each exchange.")
-    split_bytes: int = Field(32 << 20, ge=1 << 16, description="Bytes of input a split aims at.")
+    split_bytes: int = Field(
+        32 << 20,
+        ge=1 << 16,
+        description="Bytes of input a split aims at; small files are read together up to an eighth.",
+    )
 
 
 class Job(JobModel):

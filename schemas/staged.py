@@ -19,6 +19,7 @@ def required(name: str, kind: pa.DataType) -> pa.Field:
 ANNOTATIONS = pa.schema(
     [
         required("row", pa.uint32()),
+        required("file", pa.uint16()),
         required("offset", U64),
         required("length", U64),
         required("fault", pa.uint8()),

@@ -46,7 +46,7 @@ PARTS = 20
 
 def write_small_job(folder: Path) -> LoadedJob:
     """Write eight documents, one of each fate, and a job with one split and one partition."""
-    path = write_job(folder, partitioning={"exchange_partitions": 1})
+    path = write_job(folder, partitioning={"exchange_partitions": 1, "split_bytes": 1 << 16})
     texts = [prose(1), prose(1), edited(prose(1)), prose(2), prose(3), " ", prose(4)]
     lines = [json.dumps({"id": str(n), "text": text}) for n, text in enumerate(texts)]
     (folder / "one.jsonl").write_text("\n".join([*lines, '{"text":']) + "\n")
@@ -260,7 +260,8 @@ def test_a_folder_in_the_way_of_a_release_is_replaced(world: World, tmp_path: Pa
 def test_a_run_over_fewer_inputs_leaves_no_former_file_in_sight(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     job = write_small_job(folder)
-    (folder / "more.jsonl").write_text((folder / "one.jsonl").read_text().replace("a", "e"))
+    more = (folder / "one.jsonl").read_text().replace("a", "e")
+    (folder / "more.jsonl").write_text(more * 3)  # too large to be read with the other one
     running.run_job(job, tmp_path / "out", progress=False)
     assert len(open_release(tmp_path / "out").parts("documents")) == 2
     (folder / "more.jsonl").unlink()

@@ -36,7 +36,9 @@ from muniment.transforms.ledger import (
 from muniment.transforms.outcomes import READ_FAULT, Fired, Outcomes, Relations
 from muniment.transforms.rules import RuleFacts
 
-SOURCE = {"source_id": "web", "input_number": 4}
+SOURCE_ID = "web"
+FILES = pa.array([4, 4, 5, 5], pa.int32())
+"""Input file of each record."""
 TOXIC = RuleFacts("toxicity", "toxicity", "toxicity", "Removes.", "Card", Reason.TOXIC, version=3)
 OPTOUT = RuleFacts("o:hosts", "rights", "x", "R.", "b", Reason.OPTOUT_DOMAIN, list_id="hosts")
 EXACT = RuleFacts("dup_exact", "deduplication", "x", "R.", "b", Reason.DUP_EXACT)
@@ -185,7 +187,8 @@ def test_every_record_has_one_documents_row_whatever_became_of_it() -> None:
         written([0, 2], tokens=np.array([8, 30], np.uint32), redacted=np.array([2, 0], np.uint32)),
         spans((0, "EMAIL", "general", "d", "placeholder"), (0, "X", "minor", "d", "mask"),
               (1, "EMAIL", "general", "d", "not_kept")),
-        SOURCE,
+        SOURCE_ID,
+        FILES[:n],
     )  # fmt: skip
     table.validate(full=True)
     assert table.schema.equals(DOCUMENTS.arrow(), check_metadata=True)
@@ -207,7 +210,7 @@ def test_every_record_has_one_documents_row_whatever_became_of_it() -> None:
     assert [row["pii_grade"] for row in rows] == ["minor", "general", None, None]
     assert [row["cluster_id"] for row in rows] == [None] * n
     assert {row["source_id"] for row in rows} == {"web"}
-    assert {row["input_number"] for row in rows} == {4}
+    assert [row["input_number"] for row in rows] == [4, 4, 5, 5]
 
 
 def test_a_record_that_a_rule_quarantined_has_no_text_hash_either() -> None:
@@ -218,14 +221,16 @@ def test_a_record_that_a_rule_quarantined_has_no_text_hash_either() -> None:
         outcomes(2, Fired(failed, at(0))),
         written([1]),
         spans(),
-        SOURCE,
+        SOURCE_ID,
+        FILES[:2],
     )
     assert table["outcome"].to_pylist() == ["quarantined", "kept"]
     assert [value is None for value in table["text_hash"].to_pylist()] == [True, False]
 
 
 def test_no_records_make_an_empty_documents_part() -> None:
-    table = document_rows(annotations(0), relations(0), outcomes(0), written([]), spans(), SOURCE)
+    nothing = annotations(0), relations(0), outcomes(0), written([]), spans()
+    table = document_rows(*nothing, SOURCE_ID, FILES[:0])
     assert table.schema.equals(DOCUMENTS.arrow())
     assert table.num_rows == 0
 
@@ -402,14 +407,22 @@ def test_quarantine_says_why_where_and_which_stage_gave_up() -> None:
         Fired(failed, at(1, 2)),
     )
     known = annotations(3, offset=[0, 50, 99], length=[50, 49, 1])
-    table = quarantine_rows(known, relations(3), result, SOURCE)
+    table = quarantine_rows(known, relations(3), result, SOURCE_ID, FILES[:3])
     assert table.schema.equals(QUARANTINE.arrow(), check_metadata=True)
     found = [
-        (row["doc_id"], row["offset"], row["length"], row["reason"], row["stage"])
+        (
+            row["doc_id"],
+            row["input_number"],
+            row["offset"],
+            row["length"],
+            row["reason"],
+            row["stage"],
+        )
         for row in table.to_pylist()
     ]
     assert found == [
-        (doc_id(0), 0, 50, "json_syntax", "read"),
-        (doc_id(2), 99, 1, "stage_error", "personal_data"),
+        (doc_id(0), 4, 0, 50, "json_syntax", "read"),
+        (doc_id(2), 5, 99, 1, "stage_error", "personal_data"),
     ]
-    assert quarantine_rows(annotations(0), relations(0), outcomes(0), SOURCE).num_rows == 0
+    nothing = annotations(0), relations(0), outcomes(0)
+    assert quarantine_rows(*nothing, SOURCE_ID, FILES[:0]).num_rows == 0

@@ -28,6 +28,7 @@ from muniment.schemas.batches import RECORDS
 from muniment.schemas.errors import InputError, StageError
 from muniment.schemas.reasons import REASON_WORDS
 from muniment.transforms.reading import (
+    PieceReader,
     ReadLimits,
     Split,
     SplitReader,
@@ -35,6 +36,7 @@ from muniment.transforms.reading import (
     plan_splits,
     printable,
 )
+from muniment.transforms.reading.html_text import PageReader
 
 FIELDS = {"text": "text", "id": "id"}
 CODECS = {"gzip": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
@@ -61,7 +63,7 @@ def read(splits, fields=FIELDS, **kwargs):
         for batch in reader:
             assert batch.schema == RECORDS
             rows += batch.to_pylist()
-        tallies.append(reader.tally)
+        tallies += reader.tallies
     return rows, tallies
 
 
@@ -133,7 +135,7 @@ def test_splits_are_numbered_in_canonical_order_whatever_the_order_given(tmp_pat
     splits = plan_splits(files, target_bytes=500)
     assert splits == plan_splits(files[::-1], target_bytes=500)
     assert [s.number for s in splits] == list(range(len(splits)))
-    order = [(s.source, s.label, s.start) for s in splits]
+    order = [(s.source, piece.label, piece.start) for s in splits for piece in s.pieces]
     assert order == sorted(order)
     with pytest.raises(InputError, match="expected once in source s, got it twice"):
         plan_splits([*files, files[1]])
@@ -142,7 +144,7 @@ def test_splits_are_numbered_in_canonical_order_whatever_the_order_given(tmp_pat
 def test_a_split_is_plain_data(tmp_path):
     (split,) = splits_of(write(tmp_path / "a.jsonl", lines_of(3)))
     assert pickle.loads(pickle.dumps(split)) == split
-    assert Split(**json.loads(json.dumps(dataclasses.asdict(split)))) == split
+    assert Split.from_dict(json.loads(json.dumps(dataclasses.asdict(split)))) == split
 
 
 def test_one_huge_line_costs_its_splits_no_more_than_their_own_bytes(tmp_path):
@@ -185,12 +187,12 @@ def test_a_reader_is_iterated_once_and_refuses_unknown_columns(tmp_path):
 
 def test_a_reader_that_lost_bytes_would_stop_the_run(tmp_path, monkeypatch):
     (split,) = splits_of(write(tmp_path / "a.jsonl", lines_of(5)))
-    reader = SplitReader(split, FIELDS)
+    reader = PieceReader(split.pieces[0], FIELDS, PageReader(main_content=True), ReadLimits())
     monkeypatch.setattr(reader, "_check_tiling", lambda *_: None)
     original = reader._records
     monkeypatch.setattr(reader, "_records", lambda at, size, *rest: original(at, size - 1, *rest))
-    with pytest.raises(StageError, match="bytes accounted for, the split has"):
-        list(reader)
+    with pytest.raises(StageError, match="bytes accounted for, the piece has"):
+        list(reader.read())
 
 
 # Containers and bytes
@@ -212,7 +214,7 @@ def test_case_24_every_cut_of_a_compressed_file_is_found(tmp_path, codec):
         if size == boundary:
             continue  # what is left is a whole file
         (split,) = splits_of(write(path, packed[:size]))
-        assert split.codec == codec, size
+        assert split.pieces[0].codec == codec, size
         with pytest.raises(InputError, match=r"(truncated|corrupt)_stream at byte \d+ "):
             read([split], limits=SMALL)
         rows, (tally,) = read([split], limits=SMALL, on_bad_file="quarantine")

@@ -54,7 +54,7 @@ def read(splits, fields=FIELDS, **kwargs):
         for batch in reader:
             assert batch.schema == RECORDS
             rows += batch.to_pylist()
-        tallies.append(reader.tally)
+        tallies += reader.tallies
     return rows, tallies
 
 

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from muniment.schemas.errors import InputError
 from muniment.schemas.reasons import REASON_WORDS
 from muniment.transforms.reading import (
+    Piece,
     ReadLimits,
     ReadTally,
     Split,
@@ -63,7 +64,7 @@ def read(
         reader = SplitReader(split, {"text": "text"}, **options)  # type: ignore[arg-type]
         for batch in reader:
             rows += batch.to_pylist()
-        tallies.append(reader.tally)
+        tallies += reader.tallies
     for row in rows:
         row["fault"] = REASON_WORDS[row["fault"]]
     return rows, tallies
@@ -352,12 +353,14 @@ def test_a_file_made_to_be_read_in_two_ways_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.warc.gz"
     path.write_bytes(head + stored + tail)
     facts = inspect_file(path)
-    whole = Split(0, "s", "a", str(path), "warc", "gzip", 0, facts.bytes, facts.bytes, facts.sha256)
+    place = 0, facts.bytes, facts.bytes, facts.sha256
+    whole = Piece("a", str(path), "warc", "gzip", *place)
     cut = len(head) + 20
     parts = [replace(whole, end=cut), replace(whole, start=cut)]
     seen = []
     for part in (whole, *reversed(parts)):
-        reader = SplitReader(part, {"text": "text"}, on_bad_file="quarantine")
+        split = Split(0, "s", (part,))
+        reader = SplitReader(split, {"text": "text"}, on_bad_file="quarantine")
         if part is parts[0]:
             # What comes after the forged start is the next split's; this one finds out first.
             with pytest.raises(InputError, match="ambiguous_members"):

@@ -207,4 +207,4 @@ def test_each_purpose_has_a_key_of_its_own(folder: Path) -> None:
 def test_the_plan_finds_sources_and_inputs(folder: Path) -> None:
     plan = plan_of(folder)
     assert plan.source("s").name == "s"
-    assert plan.input_number(plan.splits[0]) == 0
+    assert plan.input_numbers(plan.splits[0]) == [0]

@@ -63,7 +63,7 @@ def write_job(folder: Path, **settings: Any) -> Path:
         "language": {"enabled": False},
         "toxicity": {"enabled": False},
         "personal_data": {"ner": "off"},
-        "partitioning": {"exchange_partitions": 3},
+        "partitioning": {"exchange_partitions": 3, "split_bytes": 1 << 16},
     }  # fmt: skip
     path = folder / "job.yaml"
     path.write_text(yaml.safe_dump(job | settings))

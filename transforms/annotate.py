@@ -27,7 +27,7 @@ from .list_rules import list_column, score_column, staying_column
 from .measure_rights import match_persons, measure_rights
 from .minhash import shingle_hashes, sign
 from .pii import SPANS, Detection, detect, document_counts, document_kinds
-from .reading import Split
+from .reading import Piece, ReadTally, Split
 from .repeated_passages import passage_rows
 from .rights import url_key
 from .run_state import Run
@@ -112,17 +112,29 @@ def annotate_split(run: Run, split: Split, out: UnitOutputs) -> None:
             out.write_ipc("samples", SAMPLED, [m.samples for m in measured if m.samples])
         if run.plan.passages:
             out.write_ipc("passages", PASSAGES, [m.passages for m in measured if m.passages])
-    tally = reader.tally
-    text_bytes = sum(int(m.annotations["bytes"].to_numpy().sum()) for m in measured)
-    is_stream = split.format != "parquet"
-    out.stats.update(
-        records=tally.records,
-        bytes_in=tally.bytes_total if is_stream else text_bytes,
-        stream_bytes=tally.bytes_accounted if is_stream else text_bytes,
-        blank_bytes=tally.blank_bytes,
-        passed=tally.passed,
-    )
+    texts = np.zeros(len(split.pieces), np.int64)
+    for m in measured:
+        np.add.at(texts, m.annotations["file"].to_numpy(), m.annotations["bytes"].to_numpy())
+    files = [
+        _file_counts(piece, tally, int(size))
+        for piece, tally, size in zip(split.pieces, reader.tallies, texts, strict=True)
+    ]
+    for name in ("records", "bytes_in"):
+        out.stats[name] = sum(counts[name] for counts in files)
+    out.stats["files"] = files
     out.timings["read"][2] = out.stats["bytes_in"]
+
+
+def _file_counts(piece: Piece, tally: ReadTally, text_bytes: int) -> dict[str, Any]:
+    """Return what the marker says of one file of a split; of Parquet, bytes of text count."""
+    is_stream = piece.format != "parquet"
+    return {
+        "records": tally.records,
+        "bytes_in": tally.bytes_total if is_stream else text_bytes,
+        "stream_bytes": tally.bytes_accounted if is_stream else text_bytes,
+        "blank_bytes": tally.blank_bytes,
+        "passed": tally.passed,
+    }
 
 
 def warm(run: Run) -> None:
@@ -149,7 +161,7 @@ def _measure(
     clean = batch.filter(pc.equal(batch["fault"], 0))
     texts = clean["text"]
     size = texts.nbytes
-    columns: Columns = {name: clean[name] for name in ("row", "offset", "length")}
+    columns: Columns = {name: clean[name] for name in ("row", "file", "offset", "length")}
     with out.timed("identity", size):
         columns |= _identity(run, source, clean)
     with out.timed("rights", size):
@@ -291,12 +303,14 @@ def _with_faulty(
 
     They are named by where they were, since they have neither text nor name.
     """
-    n = batch.num_rows
     fault = batch["fault"].to_numpy()
     index = pa.array(np.cumsum(fault == 0) - 1, mask=fault != 0)
-    place = pa.repeat(f"fault/{source.name}/{split.file_sha256}", n)
-    marks = hash_rows([place, batch["offset"].to_numpy(), batch["length"].to_numpy()], run.text_key)
-    own: Columns = {name: batch[name] for name in ("row", "offset", "length", "fault")}
+    places = pa.array([f"fault/{source.name}/{piece.file_sha256}" for piece in split.pieces])
+    marks = hash_rows(
+        [places.take(batch["file"]), batch["offset"].to_numpy(), batch["length"].to_numpy()],
+        run.text_key,
+    )
+    own: Columns = {name: batch[name] for name in ("row", "file", "offset", "length", "fault")}
     own |= {"id_hi": pa.array(marks[:, 0]), "id_lo": pa.array(marks[:, 1]), "no_url": True}
     own |= {"licence": "unknown", "licence_evidence": "none", "rights_state": "unknown"}
     own |= {"rights_observability": "none", "source_kind": source.kind.value}

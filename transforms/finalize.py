@@ -363,10 +363,9 @@ def _write(
     signals: pa.Table,
     out: UnitOutputs,
 ) -> None:
-    source = {
-        "source_id": split.source,
-        "input_number": run.plan.input_number(split),
-    }
+    numbers = pa.array(run.plan.input_numbers(split), pa.int32()).take(
+        annotations["file"].combine_chunks()
+    )
     others = staged.filter(pa.array(~outcomes.kept[staged["row"].to_numpy()]))
     others = others.set_column(0, FOUND.field("row"), others["row"].cast(pa.int64())).cast(FOUND)
     others = others.append_column("action", pa.repeat("not_kept", others.num_rows))
@@ -380,14 +379,18 @@ def _write(
         f"corpus/part-{split.number:05d}.parquet",
     )
     rows = {
-        "documents": ledger.document_rows(annotations, relations, outcomes, written, spans, source),
+        "documents": ledger.document_rows(
+            annotations, relations, outcomes, written, spans, split.source, numbers
+        ),
         "decisions": ledger.decision_rows(relations, outcomes),
         "duplicates": ledger.duplicate_rows(relations, outcomes, _releases(run, relations)),
         "spans": ledger.span_rows(kept.spans, relations),
         "pii_stats": ledger.pii_rows(spans, relations),
         "cuts": ledger.cut_rows(kept.cuts, relations),
         "rights_signals": ledger.signal_rows(signals, relations, split.source),
-        "quarantine": ledger.quarantine_rows(annotations, relations, outcomes, source),
+        "quarantine": ledger.quarantine_rows(
+            annotations, relations, outcomes, split.source, numbers
+        ),
     }
     for spec in PRODUCT_TABLES:
         out.write_parquet(spec.name, spec.arrow(), [rows[spec.name]])

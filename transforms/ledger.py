@@ -102,7 +102,8 @@ def document_rows(
     outcomes: Outcomes,
     written: Written,
     spans: pa.Table,
-    source: dict[str, Any],
+    source_id: str,
+    input_numbers: pa.Int32Array,
 ) -> pa.Table:
     """Return the `documents` rows of a split.
 
@@ -112,7 +113,8 @@ def document_rows(
         outcomes: Outcomes.
         written: Final texts of the kept ones.
         spans: Personal data found, with `row` and `grade`.
-        source: `source_id` and `input_number` of the split.
+        source_id: Source of the split.
+        input_numbers: File of each record.
     """
     n = annotations.num_rows
     found = np.bincount(spans["row"].to_numpy(), minlength=n)
@@ -131,8 +133,9 @@ def document_rows(
         for name in DOCUMENTS.arrow().names
         if name in annotations.column_names
     }
-    columns |= source
     columns |= {
+        "source_id": source_id,
+        "input_number": input_numbers,
         "doc_id": ids(relations.ids),
         "outcome": words(codes, _OUTCOME_WORDS),
         "reason": words(outcomes.reason, pa.array(REASON_WORDS)),
@@ -373,15 +376,19 @@ def signal_rows(signals: pa.Table, relations: Relations, source_id: str) -> pa.T
 
 
 def quarantine_rows(
-    annotations: pa.Table, relations: Relations, outcomes: Outcomes, source: dict[str, Any]
+    annotations: pa.Table,
+    relations: Relations,
+    outcomes: Outcomes,
+    source_id: str,
+    input_numbers: pa.Int32Array,
 ) -> pa.Table:
     """Return the `quarantine` rows of a split: why, where and how large."""
     rows = np.flatnonzero(outcome_codes(outcomes) == 2)
     stages = pa.array([fired.facts.stage for fired in outcomes.fired] or ["read"])
     columns = {
         "doc_id": ids(relations.ids[rows]),
-        "source_id": source["source_id"],
-        "input_number": source["input_number"],
+        "source_id": source_id,
+        "input_number": input_numbers.take(pa.array(rows)),
         "offset": annotations["offset"].take(pa.array(rows)),
         "length": annotations["length"].take(pa.array(rows)),
         "reason": words(outcomes.reason[rows], pa.array(REASON_WORDS)),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from .language import LanguageModel
 from .models import ModelFile, bundled_model, verify_model
 from .pii import PiiModels, PiiSettings, settings_of
 from .policy import rules_of
-from .reading import ReadLimits, Split, SplitReader, WatPages
+from .reading import Piece, ReadLimits, Split, SplitReader, WatPages
 from .rights import OptOutList, share_list
 from .rights.files import FileReader
 from .rights.signals import file_readers
@@ -120,7 +120,7 @@ class Plan:
         """Return the plan of a JSON-able copy."""
         values = dict(record)
         values["job"] = Job.model_validate(record["job"])
-        values["splits"] = tuple(Split(**split) for split in record["splits"])
+        values["splits"] = tuple(map(Split.from_dict, record["splits"]))
         values["former"] = tuple(FormerPart(**part) for part in record["former"])
         for name in ("inputs", "lists", "models", "snapshots", "wat"):
             values[name] = tuple(record[name])
@@ -130,14 +130,17 @@ class Plan:
     def _input_numbers(self) -> dict[tuple[str, str], int]:
         return {(item["source_id"], item["path"]): item["input_number"] for item in self.inputs}
 
-    def input_number(self, split: Split) -> int:
-        """Return the number of the file a split is part of."""
-        return self._input_numbers[split.source, split.label]
+    def input_numbers(self, split: Split) -> list[int]:
+        """Return the number of the file of each piece of a split."""
+        return [self._input_numbers[split.source, piece.label] for piece in split.pieces]
 
-    def wat_of(self, split: Split) -> dict[str, Any] | None:
-        """Return the facts of the WAT file beside the file of a split, if there is one."""
-        place = split.source, split.label
-        return next((item for item in self.wat if (item["source_id"], item["wet"]) == place), None)
+    @cached_property
+    def _wat_files(self) -> dict[tuple[str, str], dict[str, Any]]:
+        return {(item["source_id"], item["wet"]): item for item in self.wat}
+
+    def wat_of(self, source: str, label: str) -> dict[str, Any] | None:
+        """Return the facts of the WAT file beside an input file, if there is one."""
+        return self._wat_files.get((source, label))
 
     def source(self, name: str) -> Source:
         """Return the declaration of a source."""
@@ -163,7 +166,8 @@ class Plan:
         """Digest of everything that can change a release."""
         record = self.as_dict()
         del record["work"], record["root"], record["job"]["engine"]
-        for item in (*record["splits"], *record["former"]):
+        record["splits"] = [without_paths(split) for split in self.splits]
+        for item in record["former"]:
             del item["path"]
         record["wat"] = [{**item, "location": None} for item in self.wat]
         return fingerprint(record)
@@ -195,7 +199,7 @@ class Plan:
         return fingerprint(
             self.code_digest,
             self.key_id,
-            {**asdict(split), "path": None},
+            without_paths(split),
             source.model_dump(mode="json"),
             job.limits.model_dump(mode="json"),
             job.on_bad_file,
@@ -214,11 +218,19 @@ class Plan:
                 include={"allow_licences", "ua_policy", "own_token", "asof", "record_only"},
             ),
             self.snapshots,
-            (self.wat_of(split) or {}).get("sha256"),
+            [(self.wat_of(split.source, p.label) or {}).get("sha256") for p in split.pieces],
             self.models,
             [near.num_perm, near.shingle_size, near.seed, self.bands, self.rows, self.samples],
             [job.deduplication.passages.unit.value, job.deduplication.passages.min_chars],
         )
+
+
+def without_paths(split: Split) -> dict[str, Any]:
+    """Return a split as a dict, without where its files are on this machine."""
+    record = asdict(split)
+    for piece in record["pieces"]:
+        del piece["path"]
+    return record
 
 
 class Run:
@@ -308,12 +320,12 @@ class Run:
             columns=columns,
             on_bad_file=self.job.on_bad_file,  # type: ignore[arg-type]  # the model's own words
             html_text=source.html_text,  # type: ignore[arg-type]  # likewise
-            wat=self._wat_pages(split) if columns is None else None,
+            wat=partial(self._wat_pages, source.name) if columns is None else None,
         )
 
-    def _wat_pages(self, split: Split) -> WatPages | None:
-        """Return what the WAT file of a split says; the last one stays in memory."""
-        facts = self.plan.wat_of(split)
+    def _wat_pages(self, source: str, piece: Piece) -> WatPages | None:
+        """Return what the WAT file beside a file says; the last one stays in memory."""
+        facts = self.plan.wat_of(source, piece.label)
         if facts is None:
             return None
         if facts["sha256"] != self._wat[0]:

@@ -43,7 +43,7 @@ def read(path: Path, limits: ReadLimits | None = None) -> list[dict[str, object]
     for split in found:
         reader = SplitReader(split, FIELDS, limits=limits or ReadLimits())
         rows += [row for batch in reader for row in batch.to_pylist()]
-        assert reader.tally.complete
+        assert reader.tallies[0].complete
     return rows
 
 

@@ -65,8 +65,8 @@ def reader(data: bytes) -> None:
         for split in found:
             taken = SplitReader(split, fields, on_bad_file="quarantine")
             rows = [row for batch in taken for row in batch.to_pylist()]
-            assert taken.tally.records == len(rows)
-            assert taken.tally.bytes_accounted == taken.tally.bytes_total
+            assert taken.tallies[0].records == len(rows)
+            assert taken.tallies[0].bytes_accounted == taken.tallies[0].bytes_total
             assert all((row["text"] is None) == bool(row["fault"]) for row in rows)
 
 

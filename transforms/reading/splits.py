@@ -12,9 +12,9 @@ import errno
 import hashlib
 import itertools
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Self
 
 from ...schemas.errors import InputError
 from ..stores import store_at
@@ -63,12 +63,10 @@ _WARC_HEAD = 8
 
 
 @dataclass(frozen=True)
-class Split:
-    """A part of one input file that one worker reads: plain data, JSON-able.
+class Piece:
+    """A part of one input file, or all of it.
 
     Args:
-        number: Position in canonical order, from 0.
-        source: Name of the declared source.
         label: Path as the manifest shows it, relative.
         path: Path to open.
         format: `jsonl`, `parquet`, `warc` or `wet`.
@@ -81,8 +79,6 @@ class Split:
         etag: The store's own name for the bytes that were planned; empty where it has none.
     """
 
-    number: int
-    source: str
     label: str
     path: str
     format: Format
@@ -92,6 +88,27 @@ class Split:
     file_bytes: int
     file_sha256: str
     etag: str = ""
+
+
+@dataclass(frozen=True)
+class Split:
+    """What one worker reads: a part of a file, or several small files. Plain data, JSON-able.
+
+    Args:
+        number: Position in canonical order, from 0.
+        source: Name of the declared source.
+        pieces: What is read, in canonical order.
+    """
+
+    number: int
+    source: str
+    pieces: tuple[Piece, ...]
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Self:
+        """Return the split of a JSON-able copy (`dataclasses.asdict`)."""
+        pieces = tuple(Piece(**piece) for piece in record["pieces"])
+        return cls(record["number"], record["source"], pieces)
 
 
 @dataclass(frozen=True)
@@ -279,7 +296,9 @@ def plan_splits(
 
     Plain JSONL is cut by bytes (a split owns the lines that start in its range), a crawl with one
     gzip member a record likewise (`gzip_members`), Parquet into runs of row groups; other compressed
-    files and plain crawls, in which no place is known to begin a record, not at all.
+    files and plain crawls, in which no place is known to begin a record, not at all. Small files of
+    a source that follow each other are read together, up to an eighth of `target_bytes`: larger
+    packs would leave workers without work where there are few files.
 
     Args:
         files: `(source, label, path, facts)` of each file, in any order.
@@ -292,50 +311,79 @@ def plan_splits(
     if target_bytes <= 0:
         msg = f"target_bytes: expected a positive number, got {target_bytes}"
         raise ValueError(msg)
-    splits: list[Split] = []
-    seen: set[tuple[str, str]] = set()
-    for source, label, path, facts in sorted(files, key=lambda file: file[:2]):
-        if (source, label) in seen:
-            msg = f"{printable(label)}: expected once in source {source}, got it twice"
+    ordered = sorted(files, key=lambda file: file[:2])
+    for before, after in itertools.pairwise(ordered):
+        if before[:2] == after[:2]:
+            msg = f"{printable(after[1])}: expected once in source {after[0]}, got it twice"
             raise InputError(msg)
-        seen.add((source, label))
-        for start, end in _ranges(facts, target_bytes):
-            splits.append(
-                Split(
-                    number=len(splits),
-                    source=source,
-                    label=label,
-                    path=os.fspath(path),
-                    format=facts.format,
-                    codec=facts.codec,
-                    start=start,
-                    end=end,
-                    file_bytes=facts.bytes,
-                    file_sha256=facts.sha256,
-                    etag=facts.etag,
-                )
-            )
+    splits: list[Split] = []
+    for source, own in itertools.groupby(ordered, key=lambda file: file[0]):
+        pieces = (
+            (_piece(label, path, facts, start, end), size)
+            for _, label, path, facts in own
+            for start, end, size in _ranges(facts, target_bytes)
+        )
+        for pack in _packs(pieces, target_bytes // _PACKS):
+            splits.append(Split(len(splits), source, pack))
     return splits
 
 
-def _ranges(facts: FileFacts, target_bytes: int) -> list[tuple[int, int]]:
+_PACKS = 8
+"""Packs that a split of full size could hold. A split costs 55 ms beside its bytes (1,000 files of
+one record: 55 s), 4 MiB of text cost 1.5 s in the whole job: what is left of the cost is 4 %."""
+
+MAX_PIECES = 1000
+"""Files of a pack: what is counted of each stays small beside its marker's other content."""
+
+
+def _piece(label: str, path: str | os.PathLike[str], facts: FileFacts, *place: int) -> Piece:
+    start, end = place
+    return Piece(
+        label=label,
+        path=os.fspath(path),
+        format=facts.format,
+        codec=facts.codec,
+        start=start,
+        end=end,
+        file_bytes=facts.bytes,
+        file_sha256=facts.sha256,
+        etag=facts.etag,
+    )
+
+
+def _packs(pieces: Iterable[tuple[Piece, int]], most: int) -> Iterator[tuple[Piece, ...]]:
+    """Put pieces that follow each other together while they have at most `most` bytes."""
+    held: list[Piece] = []
+    held_bytes = 0
+    for piece, size in pieces:
+        if held and (held_bytes + size > most or len(held) == MAX_PIECES):
+            yield tuple(held)
+            held, held_bytes = [], 0
+        held.append(piece)
+        held_bytes += size
+    if held:
+        yield tuple(held)
+
+
+def _ranges(facts: FileFacts, target_bytes: int) -> list[tuple[int, int, int]]:
+    """Return start, end and size of each part of a file."""
     if facts.parquet is not None:
         ranges = []
         start = held = 0
         for group, size in enumerate(facts.parquet.group_bytes):
             if held and held + size > target_bytes:
-                ranges.append((start, group))
+                ranges.append((start, group, held))
                 start, held = group, 0
             held += size
-        return [*ranges, (start, len(facts.parquet.group_bytes))]
+        return [*ranges, (start, len(facts.parquet.group_bytes), held)]
     if facts.codec != "none" and not facts.members:
-        return [(0, -1)]
+        return [(0, -1, facts.bytes)]
     if facts.format in CRAWL_FORMATS and not facts.members:
-        return [(0, facts.bytes)]
+        return [(0, facts.bytes, facts.bytes)]
     # Equal parts, so that the last one is not a sliver.
     parts = max(1, -(-facts.bytes // target_bytes))
     cuts = [facts.bytes * k // parts for k in range(parts + 1)]
-    return list(itertools.pairwise(cuts))
+    return [(start, end, end - start) for start, end in itertools.pairwise(cuts)]
 
 
 def check_same_types(files: Iterable[tuple[str, FileFacts]]) -> None:
