@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fourteen disguises and more of eight kinds of value, with known spans; see `pii_accuracy.py`."""
+"""Fourteen disguises and two more of every kind of value, with known spans; see `pii_accuracy.py`."""
 
 from __future__ import annotations
 
 import random
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+
+from pii_identifiers import Case
 
 
 def luhn_complete(body: str) -> str:
@@ -102,3 +104,30 @@ def disguised(n: int) -> Iterator[tuple[str, str, list[str], list[tuple[int, int
                 gold.append((len(head), len(head) + len(value), kind))
             if texts:
                 yield name, kind, texts, gold
+
+
+def disguised_cases(
+    cases: Iterable[Case], n: int
+) -> Iterator[tuple[str, str, list[str], list[tuple[int, int, str]]]]:
+    """Yield the same for kinds of identifiers whose value alone is disguised, their cue is not.
+
+    Hyphens of keys are not replaced by blanks: they are part of the key, and it would be none.
+    """
+    rng = random.Random(29)
+    for case in cases:
+        for name, wear in DISGUISES.items():
+            if name == "no_break_space" and not case.entities.isdisjoint(("SECRET", "PRIVATE_KEY")):
+                continue
+            texts, gold = [], []
+            for number in range(n):
+                plain = case.make(rng)
+                value = wear(plain)
+                if unicodedata.normalize("NFC", value) == plain:
+                    continue
+                carrier = case.carriers[number % len(case.carriers)]
+                head, _, tail = carrier.partition("{cue}{value}")
+                head += case.cue
+                texts.append(head + value + tail)
+                gold.append((len(head), len(head) + len(value), case.name))
+            if texts:
+                yield name, case.name, texts, gold

@@ -230,6 +230,36 @@ def test_a_detector_that_raises_faults_its_document_only() -> None:
     assert result.faults.tolist() == [0, REASON_CODES[Reason.STAGE_ERROR]]
 
 
+@pytest.mark.parametrize(
+    ("text", "hides"),
+    [
+        ("出生日期：\u202e81-70-8791\u202c谢谢", True),
+        ("US passport number \u202e06803480V\u202c, as before", True),
+        ("number \u202e06803480V\u202c, as before", False),
+        ("US passport number\u202e is in the drawer\u202c. 06803480V", False),
+    ],
+)
+def test_an_override_is_read_with_the_cue_before_it(text: str, hides: bool) -> None:  # noqa: FBT001
+    result = detect(pa.array([text]), pa.array(["en"]), key=KEY)
+    assert result.faults.tolist() == [REASON_CODES[Reason.BIDI_CONTROL] if hides else 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("8.8.7.1", False),  # as the number of a version
+        ("８．８．７．１", False),  # a heading in full width
+        ("𝟖.𝟖.𝟕.𝟏", True),
+        ("8\u200d.\u200d8\u200d.\u200d2\u200d.\u200d8", True),
+        ("8%2E8%2E3%2E2", True),
+        ("8.8<b>.7.</b>15", True),
+    ],
+)
+def test_an_address_in_disguise_is_no_version(text: str, found: bool) -> None:  # noqa: FBT001
+    spans = detect(pa.array([f"see {text} there"]), pa.array(["en"]), key=KEY).spans
+    assert spans["entity_type"].to_pylist() == ["IP_ADDRESS"] * found
+
+
 def test_more_candidates_than_the_cap_fault_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scan_module, "CAP", 50)
     texts = pa.array(["4111 1111 1111 1112 " * 100, "mail a@example.com"])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from muniment.transforms.pii.disguise import Rewritten, decoded, joined
+from muniment.transforms.pii.disguise import Rewritten, decoded, joined, spelled
 from muniment.transforms.pii.shadow import FLAG_BIDI, FLAG_NON_ASCII, View, classify, fold, fold_all
 
 
@@ -58,12 +58,32 @@ def test_fold(text: str, says: str) -> None:
         ("joe at host dot co dot uk", "joe@host.co.uk"),
         ("jo**e@h**ost", "joe@host"),
         ("jo<b>e</b>@host", "joe@host"),
-        ("4lll llll", "4lll llll"),
-        ("l38OO13800O", "13800138000"),
+        ("077<b>83 </b>754360", "07783 754360"),
+        ("30 <b>Elm</b> Road", "30 Elm Road"),
+        ("a <b>good</b> day", "a <b>good</b> day"),
+        ("广东省<b>深圳市</b>", "广东省深圳市"),
+        ("&#27993;&#69;", "浙E"),
     ],
 )
 def test_decoded(text: str, says: str) -> None:
     rewritten = decoded(shadow(text))
+    assert words(rewritten.view if rewritten else shadow(text)) == says
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("4lll llll", "4lll llll"),
+        ("l38OO13800O", "13800138000"),
+        ("l38O5l6Oll4", "13805160114"),
+        ("4l4-l2-l4Ol", "414-12-1401"),
+        ("+44 2O 79O4 2378", "+44 20 7904 2378"),
+        ("o 192.168.0.0", "o 192.168.0.0"),
+        ("loss or lOss Ills", "loss or lOss Ills"),
+    ],
+)
+def test_spelled(text: str, says: str) -> None:
+    rewritten = spelled(shadow(text))
     assert words(rewritten.view if rewritten else shadow(text)) == says
 
 

@@ -11,6 +11,7 @@ a fault code, and the caller quarantines it.
 from __future__ import annotations
 
 import functools
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -22,8 +23,9 @@ import pyarrow as pa
 from ...schemas.errors import JobError
 from ...schemas.reasons import REASON_CODES, REASON_WORDS, PiiGrade, Reason
 from .covered import Covered
-from .disguise import decoded, joined
+from .disguise import decoded, joined, spelled
 from .entities import ENTITY
+from .identifiers import IPV4_DISGUISED
 from .keys import ValueHasher
 from .minors import near_minor_cue
 from .pattern import Pattern
@@ -46,6 +48,9 @@ _NER_ROWS = 256
 _JOIN_PRIORITY = 60
 """Only detectors this sure (a check digit, or the mobile prefix) read the joined view."""
 _NOT_JOINED = ("stdnum", "phone:international", "ipv4", "ipv6", "mac", "birth", "us_ssn", "licence")
+
+_CUE_REACH = 48
+"""Characters before a right-to-left override that are read with what it turns round."""
 
 _UNCOVER_ROUNDS = 3
 """Layers of values uncovered; what is deeper, the second search of the job quarantines."""
@@ -88,15 +93,17 @@ def _structured(
     spans = [_span(view, hit) for hit in scanner.exact(view, found.patterns, steps)]
     if not found.disguised:
         return spans
-    plain = decoded(view)
-    if plain is not None:
+    for rewrite in (decoded, spelled, joined):
         # Beside the view as it is: peeling can also break a value in plain sight ("50%20...").
-        for piece in plain.windows():
-            spans += [_span(piece, hit) for hit in scanner.hits(piece, steps)]
-    together = joined(view if plain is None else plain.view)
-    if together is not None:
-        for piece in together.windows():
-            spans += [_span(piece, hit) for hit in scanner.hits(piece, steps) if _sure(hit.pattern)]
+        plain = rewrite(view)
+        if plain is not None:
+            hits = [(piece, hit) for piece in plain.windows() for hit in scanner.hits(piece, steps)]
+            spans += [
+                _span(piece, hit)
+                for piece, hit in hits
+                if rewrite is not joined or _sure(hit.pattern)
+            ]
+            view = plain.view
     return spans
 
 
@@ -117,11 +124,29 @@ def _span(view: View, hit: Hit) -> Span:
 
 
 def _reversed_hides(scanner: Scanner, text: str, steps: Steps) -> bool:
-    """Whether text behind a right-to-left override holds a value when read as it is displayed."""
-    behind = text.replace("\u202d", "\u202e").split("\u202e")[1:]
-    shown = "\n".join(piece.partition("\u202c")[0][::-1] for piece in behind).encode()
-    view = fold(np.frombuffer(shown, np.uint8), 0, len(shown))
-    return any(span.entity != "LOCATION" for span in _structured(scanner, view, steps))
+    """Whether text behind a right-to-left override holds a value when read as it is displayed.
+
+    What is displayed before it is read with it: a cue may stand there.
+    """
+    shown, places, at = [], [], 0
+    before, *behind = text.replace("\u202d", "\u202e").split("\u202e")
+    for piece in behind:
+        turned, _, after = piece.partition("\u202c")
+        shown += (before[-_CUE_REACH:], turned[::-1], "\n")
+        start = at + len(shown[-3])
+        places.append((start, start + len(turned)))
+        at, before = start + len(turned) + 1, after
+    raw = "".join(shown).encode()
+    view = fold(np.frombuffer(raw, np.uint8), 0, len(raw))
+    spans = [
+        (span.start, span.end)
+        for span in _structured(scanner, view, steps)
+        if span.entity != "LOCATION" and span.detector != IPV4_DISGUISED
+    ]
+    begins = [begin for begin, _ in places]
+    return any(
+        places[at][1] > start for start, end in spans if (at := bisect_left(begins, end) - 1) >= 0
+    )
 
 
 def _buffers(
@@ -237,6 +262,8 @@ def _search(
                 # Sliced, so that no pattern or check sees the document before.
                 view = View(memory[begin:end], 0, end - begin, None)
             spans = _structured(scanner, view, steps, suspects.get(row))
+            if any(span.detector == IPV4_DISGUISED for span in spans):
+                spans = _disguised_only(spans, bytes(memory[begin:end]).decode())
             if flags[row] & FLAG_BIDI and _reversed_hides(
                 scanner, bytes(memory[begin:end]).decode("utf-8", "replace"), steps
             ):
@@ -250,6 +277,19 @@ def _search(
         if spans:
             per_row[row] = spans
     return per_row
+
+
+def _disguised_only(spans: list[Span], text: str) -> list[Span]:
+    """Leave out what counts only in disguise and stands in the text in plain or full-width digits."""
+    return [
+        span
+        for span in spans
+        if span.detector != IPV4_DISGUISED
+        or (
+            not (written := text[span.start : span.end]).startswith(span.value)
+            and any(c >= "\U0001d7ce" or (c.isascii() and c.isdigit()) for c in written)
+        )
+    ]
 
 
 def _known(known: pa.Table, priorities: Mapping[str, int]) -> dict[int, list[Span]]:
@@ -289,6 +329,7 @@ def _uncovered(
             for span in _structured(scanner, view, steps)
             if span.entity in wanted
             and span.score >= MIN_SCORE
+            and span.detector != IPV4_DISGUISED
             and ENTITY[span.entity].action != "keep"
         ]
         if not fresh:

@@ -2,8 +2,8 @@
 """Disguises that span several characters: entities, percent codes, `[at]`, markup, spelled digits.
 
 `shadow` folds single characters. This module rewrites a view where a disguise of several
-characters occurs, and keeps the way back to the original. Two kinds of view come out: the
-*decoded* one, which every pattern reads, and the *joined* one, in which digits split by blanks,
+characters occurs, and keeps the way back to the original. Three kinds of view come out: the
+*decoded* and the *spelled* one, which every pattern reads, and the *joined* one, in which digits split by blanks,
 dots or line breaks stand together; only detectors with a check digit read that one, as
 joining makes numbers that nobody wrote.
 """
@@ -11,6 +11,7 @@ joining makes numbers that nobody wrote.
 from __future__ import annotations
 
 import html
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
@@ -31,11 +32,11 @@ _TAG = (
     r"nobr)(?:\s[^<>]{0,120})?/?>|<!--[^<>]{0,120}-->"
 )
 # Entities that can stand for a character of a value: ASCII, Latin-1, Greek, Cyrillic and Arabic
-# letters and digits, blanks, dashes, format characters, full-width and mathematical forms. Quotes,
-# ellipses and emoji, which fill ordinary pages, are none of these.
+# letters and digits, blanks, dashes, format characters, Han, full-width and mathematical forms.
+# Quotes, ellipses and emoji, which fill ordinary pages, are none of these.
 _ENTITY = (
     r"&#0*(?:[0-9][0-9]?[0-9]?|1[0-9]{3}|8(?:19[2-9]|20[0-9]|21[0-3]|28[89])"
-    r"|65[0-9]{3}|12[01][0-9]{3});|"
+    r"|[1-6][0-9]{4}|12[01][0-9]{3});|"
     r"&#[xX][0-9A-Fa-f]{1,6};|&(?:commat|period|lowbar|hyphen|dash|shy|zwj|"
     r"zwnj|num|plus|colon|sol);|"
     r"&amp;(?:#|[a-z]{2,8};)|[0-9]&(?:nbsp|ensp|emsp|thinsp|ndash|mdash|minus);"
@@ -70,10 +71,17 @@ _RULES: tuple[tuple[str, str], ...] = (
         "blank",
         r"[0-9A-Za-z](\s?@\s)[0-9A-Za-z-]+\.[A-Za-z]|[0-9A-Za-z](\s@\s?)[0-9A-Za-z-]+\.[A-Za-z]",
     ),
-    # At least 9 characters, most of them digits: no word or version number is that.
-    ("leet", r"\b[0-9OoIlSsB](?:[|-]?[0-9OoIlSsB]){8,}[Xx]?\b"),
-    ("markup", r"[0-9A-Za-z@._+-]((?:\*{1,3}|~~|`|\\|" + _TAG + r")+)[0-9A-Za-z@._+-]"),
+    (
+        "markup",
+        # Inside a word; tags also beside the blanks and brackets of a number.
+        r"[0-9A-Za-z@._+:~-]((?:\*{1,3}|~~|`|\\|" + _TAG + r")+)[0-9A-Za-z@._+:~-]|"
+        r"[0-9A-Za-z\p{Han}]((?:" + _TAG + r")+)[0-9A-Za-z\p{Han}]|"
+        r"[0-9][ ():/-]{0,2}((?:" + _TAG + r")+)[ (/-]{0,2}[0-9A-Za-z\p{Han}]|"
+        r"[0-9A-Za-z\p{Han}][ ():/·-]{0,2}((?:" + _TAG + r")+)[ (/-]{0,2}[0-9]",
+    ),
 )
+_SPELLED = r"(?:\b|\+)[0-9OoIlSsB](?:[ .|()/-]{0,2}[0-9OoIlSsB]){8,}[Xx]?\b"
+"""Digits among letters that look like digits, nine at least."""
 _MARKS = (r"\.", "/", "_", r"\|", "·", r" \. ", " / ")
 _JOINS: tuple[tuple[str, str], ...] = (
     ("spaced", r"\b[0-9](?:[ .·_/*-]{1,3}[0-9]){7,29}(?:[ .-]{0,2}[Xx])?\b"),
@@ -105,9 +113,15 @@ def _compile(rules: tuple[tuple[str, str], ...]) -> tuple[object, dict[str, obje
 
 _RULE_SET, _RULE = _compile(_RULES)
 _JOIN_SET, _JOIN = _compile(_JOINS)
+_ANY_TAG = re2.compile(_TAG.encode(), _options())
+_NEAR = 64
+"""Bytes around markup inside a value in which other tags are taken off as well."""
+_LEET_WORD = re2.compile(_SPELLED.encode(), _options())
+_LEET_PART = re2.compile(rb"[0-9OoIl|SsB]+", _options())
 
-TRIGGERS: tuple[str, ...] = tuple(regex for _, regex in _RULES + _JOINS)
-"""RE2 expressions one of which occurs in every document that `decoded` or `joined` changes."""
+TRIGGERS: tuple[str, ...] = (*(regex for _, regex in _RULES + _JOINS), _SPELLED)
+"""RE2 expressions one of which occurs in every document that `decoded`, `spelled` or `joined`
+changes."""
 
 Edit = tuple[int, int, bytes]
 
@@ -158,19 +172,13 @@ def _edits(name: str, view: View) -> list[Edit]:
     at = view.begin
     for match in _matches(_RULE[name], view):
         start, end = match.span(0)  # type: ignore[attr-defined]
-        if start < at and name in ("entity", "percent", "words", "leet"):
+        if start < at and name in ("entity", "percent", "words"):
             continue
         raw = bytes(view.data[start:end])
         if name == "entity":
             new = [(start, end, _folded(html.unescape(raw.decode()).encode()))]
         elif name == "percent":
             new = [(start, end, _folded(unquote_to_bytes(raw)))]
-        elif name == "leet":
-            digits = sum(48 <= byte <= 57 for byte in raw)
-            letters = sum(byte in _LEET_LETTERS for byte in raw)
-            if not letters or digits < letters:
-                continue
-            new = [(start, end, raw.translate(_LEET))]
         elif name == "words":
             plain = re2.sub(rb"(?i) at ", b"@", re2.sub(rb"(?i) dot ", b".", raw))
             new = [(start, end, plain)]
@@ -182,7 +190,22 @@ def _edits(name: str, view: View) -> list[Edit]:
         if new[0][0] >= at:
             edits += new
             at = end
-    return edits
+    return _with_tags(view, edits) if name == "markup" else edits
+
+
+def _with_tags(view: View, edits: list[Edit]) -> list[Edit]:
+    """Return the edits with those that take off the other tags near them: `30 <b>Elm</b> Road`."""
+    ends = [end for _, end, _ in edits]
+    out = list(edits)
+    for match in _matches(_ANY_TAG, view):
+        start, end = match.span(0)  # type: ignore[attr-defined]
+        at = bisect_left(ends, start - _NEAR)
+        near = edits[at:][:1] + edits[bisect_left(ends, start) :][:1]
+        if any(low - _NEAR <= end for low, _, _ in near) and not any(
+            low < end and start < high for low, high, _ in near
+        ):
+            out.append((start, end, b""))
+    return sorted(out)
 
 
 @dataclass(frozen=True)
@@ -246,6 +269,38 @@ def decoded(view: View) -> Rewritten | None:
         if not changed:
             break
     return None if view is before else Rewritten(view, places)
+
+
+def spelled(view: View) -> Rewritten | None:
+    """Return the view with letters that stand for digits replaced by them (`l38OOl38OOO`).
+
+    Of nine characters or more that are such digits or letters, a quarter must be digits; where
+    signs part them, half: no word, version or row of a table is that.
+
+    Args:
+        view: A document's shadow, decoded or not.
+
+    Returns:
+        The rewritten view, or None if no such number occurs.
+    """
+    edits: list[Edit] = []
+    at = view.begin
+    for match in _matches(_LEET_WORD, view):
+        start, end = match.span(0)  # type: ignore[attr-defined]
+        raw = bytes(view.data[start:end])
+        digits = sum(48 <= byte <= 57 for byte in raw)
+        letters = sum(byte in _LEET_LETTERS for byte in raw)
+        least = letters if any(sign in raw for sign in b" .()/") else letters / 3
+        if start < at or digits < least:
+            continue
+        at = end
+        for word in _LEET_PART.finditer(raw):
+            low, high = word.span()
+            # One letter between blanks is a word ("o 192.168.0.0"), but not behind a plus.
+            apart = high - low == 1 and raw[high : high + 1] in b" ." and raw[:low] != b"+"
+            if not apart and not word.group().isdigit():
+                edits.append((start + low, start + high, word.group().translate(_LEET)))
+    return Rewritten(_rewrite(view, edits), _places(view, edits)) if edits else None
 
 
 def joined(view: View) -> Rewritten | None:

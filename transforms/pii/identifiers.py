@@ -39,7 +39,7 @@ _MONTH = (
     r"janvier|f[ée]vrier|mars|avril|juin|juillet|ao[ûu]t|septembre|octobre|novembre|d[ée]cembre)\.?"
 )
 _DATE = (
-    r"(?:[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}|"
+    r"(?:[0-9]{1,4}[-/. ][0-9]{1,2}[-/. ][0-9]{1,4}|"
     r"[0-9]{1,2}(?:st|nd|rd|th|er|\.)?(?:\s+of)?[ -]"
     + _MONTH
     + r",?[ -](?:19|20)[0-9]{2}|"
@@ -52,6 +52,11 @@ _MAC = (
     r"\b(?:(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{2}-){5}[0-9A-Fa-f]{2}|"
     r"(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4})\b"
 )
+
+
+_IPV4 = r"\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b"
+IPV4_DISGUISED = "ipv4:disguised"
+"""The detector whose hits count only where they do not stand in the text as they are."""
 
 
 def _addresses(name: str, regex: str, checks: Mapping[str, Check]) -> list[Pattern]:
@@ -163,7 +168,9 @@ GENERAL: tuple[Pattern, ...] = (
         50,
         _MORE,
     ),
-    *_addresses("ipv4", r"\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b", validators.IPV4),
+    *_addresses("ipv4", _IPV4, validators.IPV4),
+    # Behind the others, which leave it what has the shape of a version.
+    Pattern(IPV4_DISGUISED, "IP_ADDRESS", _IPV4, 0.7, validators.ipv4_disguised, 60),
     *_addresses(
         "ipv6",
         r"(?:\b[0-9A-Fa-f]{1,4}:|::)(?:[0-9A-Fa-f]{0,4}:){1,7}[0-9A-Fa-f]{1,4}\b",

@@ -145,8 +145,8 @@ _NO_LATIN, _LATIN, _FOREIGN = 0, 1, 2
 
 @nb.njit(cache=True, nogil=True)
 def _joins(code: int) -> bool:
-    """Whether an ASCII character can stand inside a word of an address or number: % + - . _."""
-    return code == 37 or code == 43 or code == 45 or code == 46 or code == 95
+    """Whether an ASCII character can stand inside a word of an address or number: % + - . : _."""
+    return code == 37 or code == 43 or code == 45 or code == 46 or code == 58 or code == 95
 
 
 @nb.njit(cache=True, nogil=True)

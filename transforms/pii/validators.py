@@ -235,7 +235,7 @@ def _scope_of(value: str) -> str | None:
     return "public" if address.is_global and not address.is_multicast else "reserved"
 
 
-def _ipv4(data: Text, start: int, end: int, *, scope: str) -> Span | None:
+def _ipv4(data: Text, start: int, end: int, *, scope: str, disguised: bool = False) -> Span | None:
     value = text_of(data, start, end)
     if _scope_of(value) != scope:
         return None
@@ -244,6 +244,8 @@ def _ipv4(data: Text, start: int, end: int, *, scope: str) -> Span | None:
         return None
     if end + 1 < len(data) and data[end] == 46 and 48 <= data[end + 1] <= 57:
         return None
+    if disguised:
+        return start, end
     before = data[max(0, start - 40) : start]
     if _VERSION_BEFORE.search(before) is not None:
         return None
@@ -274,6 +276,8 @@ def _ipv6(data: Text, start: int, end: int, *, scope: str) -> Span | None:
 IPV4 = {scope: partial(_ipv4, scope=scope) for scope in SCOPES}
 IPV6 = {scope: partial(_ipv6, scope=scope) for scope in SCOPES}
 """Checks by scope."""
+ipv4_disguised = partial(_ipv4, scope="public", disguised=True)
+"""The check of addresses that are written in disguise: nobody disguises a version."""
 
 
 _MAC_RESERVED = ("00005E0053", "01005E", "3333", "0180C2")
@@ -443,9 +447,17 @@ def _top_level_domains() -> frozenset[str]:
     return frozenset(suffix.rpartition(".")[2] for suffix in bundled.tlds)
 
 
+_WORD_BYTES = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
 def email(data: Text, start: int, end: int) -> Span | None:
     """Confirm a mail address: RFC 5321 lengths, a top-level domain of the bundled list."""
     value = bytes(data[start:end])
+    if start and chr(data[start - 1]).isalnum() and chr(value[0]).isalnum():
+        # Cut by the length of a local part: begin at its next word.
+        rest = value[len(value) - len(value.lstrip(_WORD_BYTES)) :]
+        if not rest.startswith(b"@"):
+            start, value = end - len(rest), rest
     local, _, domain = value.rpartition(b"@")
     stripped = local.lstrip(b".'-/=&*")
     start += len(local) - len(stripped)
