@@ -128,7 +128,9 @@ def _reversed_hides(scanner: Scanner, text: str, steps: Steps) -> bool:
 
     What is displayed before it is read with it: a cue may stand there.
     """
-    shown, places, at = [], [], 0
+    shown: list[str] = []
+    places: list[tuple[int, int]] = []
+    at = 0
     before, *behind = text.replace("\u202d", "\u202e").split("\u202e")
     for piece in behind:
         turned, _, after = piece.partition("\u202c")
