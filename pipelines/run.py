@@ -21,6 +21,7 @@ import numpy as np
 from ..schemas.job_file import LoadedJob
 from ..transforms.compiled import load_compiler
 from ..transforms.merkle import merkle_root
+from ..transforms.protect import publishable_name
 from ..transforms.run_state import PLAN_FILE, Plan, Run, load_run, without_paths
 from ..transforms.sha256 import DIGEST_BYTES
 from ..transforms.stage_units import STAGES, finished
@@ -148,7 +149,7 @@ def run_job(
         way = exchange_way(plan, beam_arguments)
         ref = RunRef(join(plan.work, PLAN_FILE), run.whole_fingerprint, way)
         with _reported(run, output):
-            Thread(target=_load_commit, daemon=True).start()
+            Thread(target=_load_commit, args=[run], daemon=True).start()
             with ProgressBar(plan, show=progress):
                 run_graph(plan, ref, beam_arguments, workers)
             if only_submits(options):
@@ -186,11 +187,13 @@ def run_job(
     }
 
 
-def _load_commit() -> None:
+def _load_commit(run: Run) -> None:
     """Load what a commit needs, kernels and DuckDB, while the workers work."""
     load_compiler()
     importlib.import_module(".commit", __package__)
     merkle_root(np.zeros((2, DIGEST_BYTES), np.uint8))
+    for item in run.plan.inputs:  # the first that has to be searched loads the detectors
+        publishable_name(run, item["path"])
 
 
 def _reported(run: Run, output: str) -> AbstractContextManager[None]:
