@@ -102,7 +102,8 @@ def measure_rights(
         "notice": find_notices(clean["text"]),
         "synthetic_mark": find_labels(clean["text"]),
     }
-    origins, paths = url_origins(clean["url"], address)
+    nothing = pa.nulls(n, pa.string())  # origins and paths are for what the snapshots say
+    origins, paths = url_origins(clean["url"], address) if run.snapshots else (nothing, nothing)
     documents = Documents(
         origins,
         paths,

@@ -89,6 +89,8 @@ def document_kinds(rows: int, spans: pa.Table, min_score: float) -> pa.Array:
         nothing was found.
     """
     spans = spans.filter(pc.greater_equal(spans["score"], pa.scalar(min_score, pa.float32())))
+    if not len(spans):
+        return pa.nulls(rows, pa.string())
     kinds = pc.binary_join_element_wise(
         spans["entity_type"].cast(pa.string()), spans["grade"].cast(pa.string()), ":"
     )
