@@ -73,6 +73,10 @@ def _is_composed(data: Any, offsets: Any, valid: Any, t1: Any, t2: Any) -> Any:
                 position += 1
                 last = np.uint32(0)
                 continue
+            if 0xE4 <= data[position] <= 0xE9:  # U+4000 to U+9FFF: none combines or decomposes
+                position += 3
+                last = np.uint32(0)
+                continue
             code, width = decode(data, position, end)
             position += width
             entry = np.uint32(0)
