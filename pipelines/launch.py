@@ -146,7 +146,7 @@ def govern(pipeline: beam.Pipeline, plan: Plan, ref: RunRef) -> beam.Pipeline:
         plan: The plan.
         ref: What workers get.
     """
-    splits, near = largest_first(plan), plan.bands > 0
+    splits, near = dealing_order(plan, local_workers(plan)), plan.bands > 0
     model_ram = MODEL_RAM if is_dataflow(pipeline.options) else ""
     _ = (
         pipeline
@@ -184,11 +184,16 @@ def beam_options(arguments: Sequence[str]) -> PipelineOptions:
     return options
 
 
-def largest_first(plan: Plan) -> list[int]:
+def dealing_order(plan: Plan, workers: int) -> list[int]:
     """Return the split numbers by size, largest first, after those of former parts.
 
     The local runner deals elements out to its workers in turn and never again, so this is what
-    balances them. It changes no byte of the release.
+    balances them: who got the largest of one round gets the smallest of the next. It changes no
+    byte of the release.
+
+    Args:
+        plan: The plan.
+        workers: Local worker processes.
     """
     parts = Counter((split.source, piece.label) for split in plan.splits for piece in split.pieces)
 
@@ -197,7 +202,9 @@ def largest_first(plan: Plan) -> list[int]:
         return sum(piece.file_bytes / parts[split.source, piece.label] for piece in split.pieces)
 
     own = sorted((split.number for split in plan.splits), key=lambda n: (-size(n), n))
-    return [*(part.number for part in plan.former), *own]
+    rounds = [own[at : at + workers] for at in range(0, len(own), workers)]
+    dealt = [number for turn, some in enumerate(rounds) for number in some[:: 1 - 2 * (turn % 2)]]
+    return [*(part.number for part in plan.former), *dealt]
 
 
 @contextmanager
