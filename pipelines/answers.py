@@ -18,6 +18,8 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import IO, TYPE_CHECKING, Any
 
+from ..schemas.printable import inert
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -72,16 +74,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple, set)):
         return [plain(item) for item in value]
     return str(value)
-
-
-def inert(text: str) -> str:
-    """Return text with every character that could steer a terminal or reorder it made visible."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
-        for char in text
-    )
 
 
 def shortest_float32(value: float) -> float:

@@ -3,6 +3,7 @@
 
     <output>/snapshots/<id>/MANIFEST.json, run.json    releases, stages, gates
     <output>/HISTORY                                   releases: when each became current
+    <output>/snapshots/<id>/ERASED.json                erasures
     <output>/attestations/<id>/*.json                  attestations: DSSE envelopes
     <output>/samples/*.csv                             samples: what reviewers found
 
@@ -50,6 +51,11 @@ def side_tables(release: Release) -> dict[str, pa.Table]:
         (beside.ATTESTATIONS, list(_attestations(release))),
         (beside.STAGES, _stages(report)),
         (beside.GATES, _gates(report)),
+        (beside.ERASURES, _erasures(release)),
+        (
+            beside.WITHHELD,
+            [dict(row) for row in release.erasure.withheld] if release.erasure else [],
+        ),
         (beside.SAMPLES, list(_samples(release.output))),
     )
     return {spec.name: pa.Table.from_pylist(found, spec.arrow()) for spec, found in rows}
@@ -129,6 +135,18 @@ def _gates(report: dict[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(gates, list):
         return []
     return [{name: entry[name] for name in names} for entry in gates if set(names) <= set(entry)]
+
+
+def _erasures(release: Release) -> list[dict[str, Any]]:
+    return [
+        {
+            "document": stone.document,
+            "request_id": stone.request,
+            "erased_on": date.fromisoformat(stone.day),
+            "rows": sum(len(leaves) for leaves in stone.leaves.values()),
+        }
+        for stone in (release.erasure.tombstones if release.erasure else ())
+    ]
 
 
 def _samples(output: Path) -> Iterator[dict[str, Any]]:

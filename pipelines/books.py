@@ -84,15 +84,17 @@ _TOTALS = (
         """
         WITH counted AS (
             SELECT
-                count(*) AS documents_read,
-                count(*) FILTER (outcome = 'kept') AS documents_kept,
-                count(*) FILTER (outcome = 'removed') AS documents_removed,
-                count(*) FILTER (outcome = 'quarantined') AS documents_quarantined,
+                coalesce(sum(documents), 0)::BIGINT AS documents_read,
+                coalesce(sum(documents) FILTER (outcome = 'kept'), 0)::BIGINT AS documents_kept,
+                coalesce(sum(documents) FILTER (outcome = 'removed'), 0)::BIGINT
+                    AS documents_removed,
+                coalesce(sum(documents) FILTER (outcome = 'quarantined'), 0)::BIGINT
+                    AS documents_quarantined,
                 coalesce(sum(tokens_in), 0)::BIGINT AS tokens_in,
                 coalesce(sum(tokens_out), 0)::BIGINT AS tokens_out,
                 coalesce(sum(bytes_out), 0)::BIGINT AS bytes_out,
                 (SELECT coalesce(sum(stream_bytes), 0)::BIGINT FROM inputs) AS bytes_in
-            FROM documents
+            FROM accounted
         ),
         said AS (UNPIVOT counted ON COLUMNS(*) INTO NAME name VALUE value)
         SELECT name FROM said FULL JOIN totals AS t USING (name)
@@ -105,7 +107,7 @@ _TOTALS = (
         "what the rows add up to and the reasons in MANIFEST.json differ",
         """
         WITH counted AS (
-            SELECT reason, count(*) AS documents FROM documents
+            SELECT reason, sum(documents) AS documents FROM accounted
             WHERE reason IS NOT NULL GROUP BY reason
         )
         SELECT coalesce(v.reason, 'a reason outside the vocabulary')
@@ -120,7 +122,7 @@ _TOTALS = (
         "expected one row for each record that the reader counted in this file",
         """
         WITH counted AS (
-            SELECT input_number, source_id, count(*) AS rows FROM documents GROUP BY ALL
+            SELECT input_number, source_id, sum(documents) AS rows FROM accounted GROUP BY ALL
         )
         SELECT coalesce(i.path, 'input ' || input_number)
         FROM counted FULL JOIN inputs AS i USING (input_number, source_id)
@@ -136,7 +138,7 @@ _TOTALS = (
         """
         WITH counted AS (
             SELECT input_number, sum(length) AS stream, sum(bytes_in) AS texts
-            FROM documents GROUP BY input_number
+            FROM accounted GROUP BY input_number
         )
         SELECT i.path FROM inputs AS i LEFT JOIN counted AS c USING (input_number)
         WHERE (i.format = 'jsonl' AND i.stream_bytes <> coalesce(c.stream, 0) + i.blank_bytes)
@@ -318,6 +320,7 @@ _WITNESSED = (
         WHERE d.reason IN ('dup_exact', 'dup_near', 'dup_contained')
             AND u.partner_release IS NULL
             AND NOT coalesce(w.role = 'survivor' AND k.outcome = 'kept', false)
+            AND NOT coalesce(sha256(u.partner_id) IN (SELECT document FROM erasures), false)
         ORDER BY d.doc_id
         """,
     ),
@@ -339,7 +342,10 @@ _WITNESSED = (
         SELECT s.doc_id FROM superseded AS s
         LEFT JOIN documents AS d ON d.doc_id = s.successor_id
         LEFT JOIN former_releases AS f ON f.release_id = s.release_id
-        WHERE d.outcome IS DISTINCT FROM 'kept' OR f.keep IS DISTINCT FROM 'new'
+        WHERE f.keep IS DISTINCT FROM 'new' OR (
+            d.outcome IS DISTINCT FROM 'kept'
+            AND NOT coalesce(sha256(s.successor_id) IN (SELECT document FROM erasures), false)
+        )
         ORDER BY s.doc_id
         """,
     ),
@@ -371,6 +377,7 @@ _WITNESSED = (
             ),
             false
         )
+            AND NOT coalesce(sha256(u.partner_id) IN (SELECT document FROM erasures), false)
         ORDER BY d.doc_id
         """,
     ),
@@ -467,5 +474,25 @@ _WITNESSED = (
     ),
 )
 
-BOOKS: tuple[Check, ...] = (*_TOTALS, *_ROWS, *_EXPLAINED, *_WITNESSED)
+_WITH_DOC_ID = (
+    *("documents", "decisions", "duplicates", "spans", "pii_stats", "cuts", "rights_signals"),
+    *("quarantine", "corpus_rows", "pii_links", "signatures"),
+)
+
+_IDS = " UNION ALL ".join(f"SELECT doc_id FROM {name}" for name in _WITH_DOC_ID)  # noqa: S608
+
+_ERASED = (
+    Check(
+        "erased",
+        _DOCUMENTS,
+        "expected no row of a document that has a tombstone",
+        f"""
+        SELECT DISTINCT doc_id FROM ({_IDS}) WHERE (SELECT count(*) FROM erasures) > 0
+            AND sha256(doc_id) IN (SELECT document FROM erasures)
+        ORDER BY doc_id
+        """,  # noqa: S608  (our own words)
+    ),
+)
+
+BOOKS: tuple[Check, ...] = (*_TOTALS, *_ROWS, *_EXPLAINED, *_WITNESSED, *_ERASED)
 """Every rule, in the order in which `verify` reports breaches."""

@@ -19,7 +19,8 @@ import jinja2
 from markupsafe import Markup, escape
 
 from ..schemas.errors import UserError
-from .answers import inert, plain, shortest_float32
+from ..schemas.printable import inert
+from .answers import plain, shortest_float32
 from .card_sections import SECTIONS, Facts, Listing, Section
 from .query import ask, connect
 

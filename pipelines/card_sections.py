@@ -92,6 +92,12 @@ SECTIONS: tuple[Section, ...] = (
                     "published_to: Latest date of a document"
                 ),
             ),
+            Listing(
+                "erasures",
+                "Erased on request since the release was made; all other numbers are of that time",
+                _columns("request_id: Request; erased_on: Day; documents: Documents"),
+                empty="Nothing.",
+            ),
         ),
     ),
     Section(

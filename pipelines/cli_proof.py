@@ -68,7 +68,8 @@ def verify(
         for fault in faults[1:]:
             say(str(fault))
         raise IntegrityError(str(faults[0]))
-    done = {"release": release.id, "files": len(release.listed), "verified": True}
+    erased = len(release.erasure.tombstones) if release.erasure else 0
+    done = {"release": release.id, "files": len(release.listed), "verified": True, "erased": erased}
     print_json(done | {"rows_proved": key_file is not None, "signature_proved": bool(signers)})
 
 

@@ -212,5 +212,82 @@ def whatif(
     print_json(answer)
 
 
-REQUEST_COMMANDS: tuple[click.Command, ...] = (request, whatif)
+@click.command()
+@click.argument("case")
+@click.argument("folder", metavar="[DIR]", default=RELEASE)
+@_REGISTER
+@click.option(
+    "--key-file",
+    "-k",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Secret key of the releases; seals what is erased.",
+)
+@click.option(
+    "--document",
+    "documents",
+    multiple=True,
+    metavar="DOC_ID",
+    help="Document to erase, whatever the register says; may be given more than once.",
+)
+@click.option(
+    "--release",
+    "only",
+    multiple=True,
+    metavar="ID",
+    help="Erase from this release only; may be given more than once. Default: from all.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be erased and touch nothing.")
+def erase(
+    *,
+    case: str,
+    folder: str,
+    register: Path,
+    key_file: Path,
+    documents: tuple[str, ...],
+    only: tuple[str, ...],
+    dry_run: bool,
+) -> None:
+    """Erase what request CASE of the register is about from the releases in DIR made already.
+
+    The text and every row of these documents go; roots, signatures and the proofs of all other
+    documents stay valid, and `verify` accepts exactly what is gone. It cannot be undone.
+    """
+    from ..transforms.keys import load_key  # noqa: PLC0415
+    from .erase import erase as erase_documents  # noqa: PLC0415
+    from .release import open_release, release_ids  # noqa: PLC0415
+    from .requests import to_erase  # noqa: PLC0415
+
+    keyring = load_key(key_file)
+    newest = open_release(folder)
+    newest.bring_beside()
+    releases = [open_release(folder, snapshot=name) for name in only or release_ids(newest.output)]
+    ids = {_document(word) for word in documents}
+    found = {release.id: ids for release in releases}
+    unknown: dict[str, str] = {}
+    if not ids:
+        url_key = keyring.derive("url-hash/v1")
+        found, unknown = to_erase(register, case, releases, url_key=url_key)
+    if dry_run:
+        named = {name: sorted(id_.hex() for id_ in ids) for name, ids in found.items()}
+        print_json({"request": case, "documents": named, "unknown": unknown})
+        return
+    done = erase_documents(
+        folder,
+        case,
+        lambda release: found[release.id],
+        keyring=keyring,
+        day=datetime.now(UTC).date().isoformat(),
+        only=[release.id for release in releases],
+    )
+    print_json(done | {"unknown": unknown})
+
+
+def _document(word: str) -> bytes:
+    if len(word) != 32 or set(word.lower()) - set("0123456789abcdef"):
+        raise QueryError(f"--document: expected an id of 32 hexadecimal digits, got {word!r}")
+    return bytes.fromhex(word)
+
+
+REQUEST_COMMANDS: tuple[click.Command, ...] = (request, whatif, erase)
 """The verbs of this module."""

@@ -47,6 +47,7 @@ from ..transforms.stores import Held, join, store_at
 from ..transforms.tokens import TOKENIZER
 from ..transforms.units import Marker
 from .chain import HISTORY, history_with
+from .erasure import ERASED
 from .former_releases import former_rows, signature_parameters
 from .gates import check_gates, require_passed
 from .metrics import metric_rows
@@ -103,6 +104,11 @@ def commit_release(
     target = join(output, "snapshots", release_id)
     # A sound equal release stands, a damaged one is replaced.
     if not store_at(target).exists(join(target, "MANIFEST.json")) or _faults(output, release_id):
+        if store_at(target).exists(join(target, ERASED)):
+            raise IntegrityError(
+                f"release {release_id} is damaged, and documents were erased from it: it is not made "
+                "again from the inputs; see `muniment verify`, or take its folder away"
+            )
         held.check()
         files.publish(target, manifest, report)
         _prove(output, release_id)

@@ -11,7 +11,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .answers import inert, plain
+from ..schemas.printable import inert
+from .answers import plain
 from .query import BEFORE, connect
 
 if TYPE_CHECKING:
@@ -34,13 +35,15 @@ _BOTH = """
         coalesce(a.source_id, b.source_id) AS source,
         a.outcome AS was, a.reason AS was_reason, b.outcome AS now, b.reason AS now_reason,
         a.tokens_out AS tokens_before, b.tokens_out AS tokens_now,
-        b.doc_id AS doc_id
+        b.doc_id AS doc_id,
+        b.doc_id IS NULL AND sha256(a.doc_id) IN (SELECT document FROM erasures) AS erased
     FROM before.documents AS a FULL JOIN documents AS b USING (doc_id)
     WHERE (a.outcome, a.reason, a.text_hash_out) IS DISTINCT FROM
           (b.outcome, b.reason, b.text_hash_out)
 """
 _LEFT = """
-    SELECT m.source, coalesce(m.now_reason, 'not in the input') AS reason, x.rule_id AS rule,
+    SELECT m.source,
+           coalesce(m.now_reason, if(m.erased, 'erased', 'not in the input')) AS reason, x.rule_id AS rule,
            x.list_id AS list, count(*) AS documents, coalesce(sum(tokens), 0)::BIGINT AS tokens
     FROM (SELECT *, tokens_before AS tokens FROM moved
           WHERE was = 'kept' AND now IS DISTINCT FROM 'kept') AS m
@@ -125,7 +128,7 @@ def render(difference: Mapping[str, Any], form: str) -> str:
 def _tables(difference: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
     totals = [
         {"": name, "before": difference["old"][name], "now": difference["new"][name]}
-        for name in ("read", "kept", "removed", "quarantined", "tokens_out")
+        for name in ("read", "kept", "removed", "quarantined", "erased", "tokens_out")
     ]
     yield "Totals", totals
     for name, (title, _) in _PARTS.items():
@@ -147,12 +150,13 @@ def _facts(release: Release) -> dict[str, Any]:
         "release": release.id,
         "code_version": release.manifest.get("code_version"),
         **totals["documents"],
+        "erased": len(release.erasure.tombstones) if release.erasure else 0,
         "tokens_out": totals["tokens"]["out"],
     }
 
 
 def _equal_tables(old: Release, new: Release) -> list[str]:
-    if old.manifest.get("key_id") != new.manifest.get("key_id"):
+    if old.manifest.get("key_id") != new.manifest.get("key_id") or old.erasure or new.erasure:
         return []
     before, now = (
         (release.manifest.get("roots") or {}).get("tables", {}) for release in (old, new)

@@ -11,8 +11,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ..schemas.errors import QueryError
+from ..schemas.printable import inert
 from ..schemas.reasons import Reason
-from .answers import inert, plain, shortest_float32
+from .answers import plain, shortest_float32
 from .query import ask, connect
 from .release import current_id, open_release, release_ids
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 SHORTEST_PREFIX = 6
 """Hexadecimal digits from which the start of an id is accepted, if only one document has it."""
+
+LONGEST = 32
+"""Hexadecimal digits of a whole id."""
 
 _HEX = re.compile(r"[0-9a-f]{6,32}")
 _REMOVING = ("remove", "quarantine")
@@ -55,11 +59,15 @@ def explain(
     Returns:
         Keys: `release`, `document`, `place`, `corpus`, `source`, `decisions`, `rights_signals`,
         `counterfactual`, `duplicates`, `personal_data`, `spans`, `same_address` (or same text).
-        Values are as JSON has them.
+        Values are as JSON has them. Of a document that was erased only `release` and `erased`,
+        with `request` and `day`.
 
     Raises:
         QueryError: No document is meant by the target, or more than one id starts so.
     """
+    stone = _tombstone(release, target)
+    if stone:
+        return {"release": release.id, "erased": stone}
     with connect(release, verified=verified, native=True) as connection:
         doc_id, others = _find(connection, target, url_hasher)
         document = _one(connection, "SELECT * FROM documents WHERE doc_id = $1", [doc_id])
@@ -68,9 +76,7 @@ def explain(
             "release": release.id,
             "document": document,
             "place": _place(connection, document),
-            "corpus": {"file": document["out_file"], "row": document["out_row"]}
-            if document["outcome"] == "kept"
-            else None,
+            "corpus": _corpus_place(release, document),
             "source": _one(
                 connection, "SELECT * FROM sources WHERE source_id = $1", [document["source_id"]]
             ),
@@ -130,7 +136,8 @@ def explain_everywhere(
             found = explain(one, target, url_hasher=url_hasher, verified=verified)
         except QueryError as error:
             failure = failure or error
-        first = first or found
+        if found and (first is None or ("erased" in first and "erased" not in found)):
+            first = found
         fates.append({"release": one.id, "current": one.id == current, **_fate(found)})
     if first is None:
         raise failure or QueryError("no release knows this document")
@@ -141,6 +148,9 @@ def _fate(found: dict[str, Any] | None) -> dict[str, Any]:
     """Return the gist of an explanation."""
     if found is None:
         return dict.fromkeys(("outcome", "reason", "doc_id")) | {"rules": [], "kept_if": []}
+    if "erased" in found:
+        rules = [f"request {found['erased']['request']} on {found['erased']['day']}"]
+        return {"outcome": "erased", "reason": None, "doc_id": None, "rules": rules, "kept_if": []}
     document = found["document"]
     return {
         "outcome": document["outcome"],
@@ -176,6 +186,8 @@ def counterfactual(document: dict[str, Any], decisions: list[dict[str, Any]]) ->
 
 def render_text(explanation: dict[str, Any]) -> str:
     """Return an explanation as text for a terminal."""
+    if "erased" in explanation:
+        return _render_erased(explanation)
     document, place = explanation["document"], explanation["place"]
     why = f": {document['reason']}" if document["reason"] else ""
     lines = [
@@ -222,6 +234,26 @@ def render_text(explanation: dict[str, Any]) -> str:
     lines += _section("in every release (* current)", fates if len(fates) > 1 else [])
     lines += _section("other documents of this address or text", explanation["same_address"])
     return "\n".join(inert(line) for line in lines) + "\n"
+
+
+def _render_erased(explanation: dict[str, Any]) -> str:
+    stone = explanation["erased"]
+    lines = [
+        f"outcome    erased on request {stone['request']} on {stone['day']}",
+        f"release    {explanation['release']}",
+    ]
+    fates = [_fate_line(fate) for fate in explanation.get("releases", ())]
+    lines += _section("in every release (* current)", fates if len(fates) > 1 else [])
+    return "\n".join(inert(line) for line in lines) + "\n"
+
+
+def _tombstone(release: Release, target: str) -> dict[str, str] | None:
+    """Return on which request and day a document was erased; None if it was not."""
+    digits = target.strip().lower()
+    if release.erasure is None or len(digits) != LONGEST or not _HEX.fullmatch(digits):
+        return None
+    stone = release.erasure.stone(bytes.fromhex(digits))
+    return {"request": stone.request, "day": stone.day} if stone else None
 
 
 def _find(
@@ -277,6 +309,17 @@ def _place(connection: duckdb.DuckDBPyConnection, document: dict[str, Any]) -> d
         if source["codec"] not in (None, "none"):
             place["where"] += f" of the stream in {source['codec']}"
     return place
+
+
+def _corpus_place(release: Release, document: dict[str, Any]) -> dict[str, Any] | None:
+    """Return where a kept document lies in the corpus; rows before it may have been erased."""
+    if document["outcome"] != "kept":
+        return None
+    file, row = document["out_file"], document["out_row"]
+    after = release.erasure.files.get(file) if release.erasure else None
+    if after:
+        file, row = after.path, row - sum(removed < row for removed in after.removed)
+    return {"file": file, "row": row}
 
 
 def _way_out(row: dict[str, Any], document: dict[str, Any]) -> str:

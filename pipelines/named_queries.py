@@ -259,6 +259,11 @@ NAMED_QUERIES: tuple[NamedQuery, ...] = (
         number="Q32",
         gate="true",
     ),
+    NamedQuery(
+        "erasures",
+        "What was erased from this release since it was made, on which request, and when?",
+        "compliance",
+    ),
     # What is in it
     NamedQuery("by-language", "In which languages is it?", "researcher"),
     NamedQuery("by-year", "Of which years is it?", "researcher"),

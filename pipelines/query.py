@@ -28,7 +28,7 @@ import pyarrow as pa
 from ..schemas.errors import IntegrityError, MunimentError, QueryError
 from ..schemas.restricted import RESTRICTED_TABLES
 from ..schemas.tables import CORPUS, MANIFEST_TABLES, QUARANTINE
-from ..schemas.tables_governance import BESIDE, REQUEST_MATCHES
+from ..schemas.tables_governance import BESIDE, WORKED_OUT
 from .answers import FORMATS, write_answer
 from .beside import side_tables
 from .named_queries import NAMED_QUERIES, NamedQuery
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 TABLES = (*(spec.name for spec in MANIFEST_TABLES), QUARANTINE.name)
 """Tables of a release that every query sees; `corpus`, which holds the text, only on request."""
 
-VIEWS = (*TABLES, REQUEST_MATCHES.name, *(spec.name for spec in BESIDE))
+VIEWS = (*TABLES, *(spec.name for spec in (*WORKED_OUT, *BESIDE)))
 """Everything that every query sees: the tables, what is worked out, and what lies beside."""
 
 BEFORE = "before"
@@ -119,8 +119,9 @@ def connect(
             connection.register(name, _EMPTY[name])
     for name, table in side_tables(release).items():
         connection.register(name, table)
-    place = resources.files(__package__).joinpath("views", f"{REQUEST_MATCHES.name}.sql")
-    connection.execute(f"CREATE VIEW {REQUEST_MATCHES.name} AS {place.read_text('utf-8')}")
+    for spec in WORKED_OUT:
+        place = resources.files(__package__).joinpath("views", f"{spec.name}.sql")
+        connection.execute(f"CREATE VIEW {spec.name} AS {place.read_text('utf-8')}")
     _lock(connection, memory, every_path if native else [])
     return connection
 

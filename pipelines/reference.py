@@ -26,7 +26,7 @@ from ..schemas.job import MANDATORY_BY_KIND, Job
 from ..schemas.job_file import model_in
 from ..schemas.restricted import RESTRICTED_TABLES
 from ..schemas.tables import ALL_TABLES, SCHEMA_VERSION
-from ..schemas.tables_governance import BESIDE, REQUEST_MATCHES
+from ..schemas.tables_governance import BESIDE, WORKED_OUT
 from .named_queries import NAMED_QUERIES
 
 _WIDTH = 99
@@ -109,7 +109,7 @@ def render_manifest_reference() -> str:
     for table in RESTRICTED_TABLES:
         lines += _table_lines(table)
     lines += ["", "# Views beside the tables", "", _BESIDE]
-    for table in (REQUEST_MATCHES, *BESIDE):
+    for table in (*WORKED_OUT, *BESIDE):
         lines += _table_lines(table)
     return "\n".join(lines) + "\n"
 

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from ..schemas.errors import IntegrityError, ReleaseError
 from ..schemas.tables import CORPUS, SCHEMA_VERSION
 from ..transforms.stores import Location, Mirror, join, location_of, store_at
+from .erasure import ERASED, Erasure, read_erasure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,11 +37,12 @@ WORK_FOLDER = ".work"
 LOCK_FILE = ".lock"
 """Held by the run that writes to the output folder."""
 
-UNLISTED = ("MANIFEST.json", "run.json")
-"""Files of a release that its manifest does not list: itself, and the times and host of the run."""
+UNLISTED = ("MANIFEST.json", "run.json", ERASED)
+"""Files that the manifest of a release does not list: itself, times and host of the run, and what
+was erased later."""
 
 BESIDE = re.compile(
-    r"CURRENT|HISTORY|snapshots/[0-9a-f]{16}/(MANIFEST|run)\.json|attestations/.+\.json|samples/.+\.csv"
+    r"CURRENT|HISTORY|snapshots/[0-9a-f]{16}/(MANIFEST|run|ERASED)\.json|attestations/.+\.json|samples/.+\.csv"
 )
 """Files of an output folder that are no part of a release, and those that tell of each release."""
 
@@ -61,6 +63,8 @@ class ReleaseFile:
         bytes: Size.
         rows: Rows or lines, or None for files without.
         sha256: Digest, 64 hexadecimal digits.
+        was: Path that the manifest lists it under; another one only if rows were erased from it.
+        removed: Numbers that the erased rows had, ascending.
     """
 
     path: str
@@ -68,6 +72,8 @@ class ReleaseFile:
     bytes: int
     rows: int | None
     sha256: str
+    was: str
+    removed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,9 +85,10 @@ class Release:
             private local copy of what was asked for so far.
         id: Release id, 16 hexadecimal digits.
         manifest: Content of MANIFEST.json.
-        listed: Every file of the release.
+        listed: Every file of the release, those with erased rows as they are now.
         origin: Location of the output folder.
         mirror: Brings files to `output`.
+        erasure: What was erased from it since, or None.
     """
 
     output: Path
@@ -90,6 +97,7 @@ class Release:
     listed: tuple[ReleaseFile, ...] = field(repr=False)
     origin: str
     mirror: Mirror = field(repr=False, compare=False)
+    erasure: Erasure | None = field(default=None, repr=False)
 
     @property
     def folder(self) -> Path:
@@ -214,7 +222,7 @@ def open_release(output_dir: Location, *, snapshot: str | None = None) -> Releas
     release_id = _current(output, origin) if snapshot is None else snapshot
     if not _ID.fullmatch(release_id):
         raise ReleaseError(f"{origin}: expected a release id of 16 hexadecimal digits")
-    mirror.bring([f"snapshots/{release_id}/MANIFEST.json"])
+    mirror.bring([f"snapshots/{release_id}/{name}" for name in ("MANIFEST.json", ERASED)])
     raw = manifest_bytes(output, release_id, origin)
     found = hashlib.sha256(raw).hexdigest()[:16]
     if found != release_id:
@@ -223,7 +231,26 @@ def open_release(output_dir: Location, *, snapshot: str | None = None) -> Releas
             f"name, found {found}; the manifest was changed after the release"
         )
     manifest = _parse(raw, release_id)
-    return Release(output, release_id, manifest, _listed(manifest, release_id), origin, mirror)
+    erasure = read_erasure(output / "snapshots" / release_id)
+    listed = without_erased(_listed(manifest, release_id), erasure)
+    return Release(output, release_id, manifest, listed, origin, mirror, erasure)
+
+
+def without_erased(
+    files: tuple[ReleaseFile, ...], erasure: Erasure | None
+) -> tuple[ReleaseFile, ...]:
+    """Return files as they are now: those with erased rows as they were written anew."""
+    after = erasure.files if erasure else {}
+
+    def now(item: ReleaseFile) -> ReleaseFile:
+        new = after.get(item.path)
+        if new is None:
+            return item
+        return ReleaseFile(
+            new.path, item.table, new.bytes, new.rows, new.sha256, item.path, new.removed
+        )
+
+    return tuple(now(item) for item in files)
 
 
 def _current(output: Path, origin: str = "") -> str:
@@ -359,7 +386,7 @@ def _file(entry: object) -> ReleaseFile | None:
         and isinstance(digest, str)
         and _HEX64.fullmatch(digest) is not None
     )
-    return ReleaseFile(path, table, size, rows, digest) if sound else None  # type: ignore[arg-type]
+    return ReleaseFile(path, table, size, rows, digest, path) if sound else None  # type: ignore[arg-type]
 
 
 def _count(value: object) -> bool:

@@ -12,7 +12,6 @@ from ..transforms.ledger import table_of
 from ..transforms.run_state import Run
 from ..transforms.storage import FileFacts, link_or_copy, write_bytes, write_json, write_parquet
 from ..transforms.stores import join, store_at
-from .release import UNLISTED
 from .restricted import FOLDER, INDEX
 from .restricted_index import index_of
 
@@ -72,7 +71,9 @@ class ReleaseFiles:
             manifest: Content of MANIFEST.json; written last, because it makes the others count.
             report: Content of run.json.
         """
-        with store_at(folder).assemble(folder, [*self._places, *UNLISTED], FOLDER) as staging:
+        with store_at(folder).assemble(
+            folder, [*self._places, "run.json", "MANIFEST.json"], FOLDER
+        ) as staging:
             with ThreadPoolExecutor(_LINKS_AT_ONCE) as pool:
                 targets = [join(staging, path) for path in self._places]
                 list(pool.map(link_or_copy, self._places.values(), targets))

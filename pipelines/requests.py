@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from ..schemas.errors import JobError, ListError
+from ..schemas.errors import JobError, ListError, QueryError
 from ..schemas.job_governance import RequestKind
 from ..schemas.job_lists import ListKind
 from ..schemas.register import (
+    APPLIED,
     Case,
     Opening,
     RequestState,
@@ -26,7 +27,7 @@ from ..transforms.keys import load_key
 from ..transforms.pii.keys import ValueHasher
 from ..transforms.rights import load_list
 from ..transforms.works import load_works
-from .manifest_match import meet
+from .manifest_match import Met, meet
 from .query import ask, connect
 
 if TYPE_CHECKING:
@@ -175,25 +176,97 @@ def match_request(
     answers = []
     for release in releases:
         with connect(release, with_restricted=kind is ListKind.PERSON) as connection:
-            known = connection.execute(
-                "SELECT 1 FROM requests WHERE request_id = $id", {"id": case_id}
-            ).fetchall()
-            if known:
-                rows = ask(connection, "request", {"request": case_id})
-                ids = pa.array(sorted({row["doc_id"] for row in rows}), pa.binary())
-                unknown = None
-            else:
-                met = meet(connection, lst, kind, url_key)
-                ids, unknown = met.doc_ids, met.unknown
+            applied = _applied(connection, case_id)
+            met = meet(connection, lst, kind, url_key) if applied is None else Met(applied, None)
             answers.append(
                 {
                     "release": release.id,
-                    "applied": bool(known),
-                    **_sizes(connection, ids),
-                    "unknown": unknown,
+                    "applied": applied is not None,
+                    **_sizes(connection, met.doc_ids),
+                    "unknown": met.unknown,
                 }
             )
     return {"request": case_id, "state": case.state.value, "releases": answers}
+
+
+def _applied(connection: duckdb.DuckDBPyConnection, case_id: str) -> pa.Array | None:
+    """Return the documents that a release met when it carried out a request; None if it did not."""
+    known = connection.execute(
+        "SELECT 1 FROM requests WHERE request_id = $id", {"id": case_id}
+    ).fetchall()
+    if not known:
+        return None
+    rows = ask(connection, "request", {"request": case_id})
+    return pa.array(sorted({row["doc_id"] for row in rows}), pa.binary())
+
+
+def to_erase(
+    register: Path, case_id: str, releases: Sequence[Release], *, url_key: bytes | None = None
+) -> tuple[dict[str, set[bytes]], dict[str, str]]:
+    """Return the kept documents that a request takes out of releases that are made already.
+
+    They are those that the manifest shows the request to meet, those that any of the releases met
+    when it carried the request out (a document has one id in all of them), and kept copies of
+    either: the text is theirs too. Documents that were left out anyway hold no text.
+
+    Args:
+        register: The register.
+        case_id: A request that was verified.
+        releases: The releases.
+        url_key: Key of address hashes, for requests that name addresses.
+
+    Returns:
+        Document ids by release, and by release what its manifest cannot tell.
+
+    Raises:
+        JobError: There is no such request, or it is not to be carried out.
+        QueryError: No manifest can tell what the request meets.
+    """
+    case = read_register(register).get(case_id)
+    if case is None or case.state not in APPLIED:
+        state = f"is {case.state.value}" if case else "is not in it"
+        raise JobError(f"{register}: request {case_id} {state}; expected one that was verified")
+    kind, place = case.opening.selector, register.parent / case.opening.path
+    lst = None if kind is ListKind.WORK else load_list(place, kind.value)  # type: ignore[arg-type]
+    everywhere: set[bytes] = set()
+    found: dict[str, set[bytes]] = {}
+    unknown: dict[str, str] = {}
+    carried_out = False
+    for release in releases:
+        with connect(release, with_restricted=kind is ListKind.PERSON) as connection:
+            applied = _applied(connection, case_id)
+            if applied is not None:
+                carried_out = True
+                everywhere.update(applied.to_pylist())
+                continue
+            met = meet(connection, lst, kind, url_key)
+            found[release.id] = set(met.doc_ids.to_pylist())
+            if met.unknown:
+                unknown[release.id] = met.unknown
+    if unknown and not carried_out and not any(found.values()):
+        raise QueryError(
+            f"request {case_id}: {next(iter(unknown.values()))}; run the job with the request first, "
+            "then erase: what it met there is erased from the releases before it"
+        )
+    for release in releases:
+        with connect(release, verified=False) as connection:
+            wanted = pa.array(sorted(found.get(release.id, set()) | everywhere), pa.binary())
+            connection.register("wanted", pa.table({"doc_id": wanted}))
+            rows = connection.execute(_KEPT_WITH_COPIES).fetchall()
+            found[release.id] = {bytes(doc_id) for (doc_id,) in rows}
+    return found, unknown
+
+
+_KEPT_WITH_COPIES = """
+    WITH copied AS (
+        FROM wanted
+        UNION
+        SELECT partner_id FROM duplicates SEMI JOIN wanted USING (doc_id)
+        WHERE role IN ('exact_copy', 'near_copy') AND partner_release IS NULL
+    )
+    SELECT doc_id FROM documents SEMI JOIN copied USING (doc_id)
+    WHERE outcome = 'kept' ORDER BY doc_id
+"""
 
 
 def _sizes(connection: duckdb.DuckDBPyConnection, ids: pa.Array) -> dict[str, Any]:

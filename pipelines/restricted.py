@@ -16,7 +16,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from ..schemas.errors import IntegrityError
-from .release import file_entries
+from .release import file_entries, without_erased
 
 if TYPE_CHECKING:
     from .release import Release, ReleaseFile
@@ -50,7 +50,7 @@ def restricted_files(release: Release) -> tuple[ReleaseFile, ...]:
     files = file_entries(json.loads(raw).get("files"), INDEX)
     if not all(is_restricted(item.path) for item in files):
         raise IntegrityError(f"{INDEX}: lists a file outside its folder")
-    return files
+    return without_erased(files, release.erasure)
 
 
 def open_to_others(release: Release) -> list[str]:

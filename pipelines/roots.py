@@ -8,10 +8,10 @@ The leaves can be published with the release: anybody can see that they have the
 holds the project's key that they are those of the rows. Comparable roots of two releases under one
 key are equal exactly if their tables hold the same rows.
 
-A row that must be erased takes its content and, with it, its salt along; its leaf stays in the
+A row that is erased (`erase`) takes its content and, with it, its salt along; its leaf stays in the
 file of leaves. So the root, the signature over it and the proofs of all other rows stay valid, and
-`verify` names the file and the leaf that lost its row. Whoever holds the key can still tell whether
-a guess of the whole row was that leaf; nobody else can.
+`verify` accepts exactly the leaves without a row that have a tombstone. Whoever holds the key can
+still tell whether a guess of the whole row was that leaf; nobody else can.
 """
 
 from __future__ import annotations

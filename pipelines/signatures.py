@@ -3,8 +3,8 @@
 
     <output>/attestations/<release id>/<name of the key>.dsse.json
 
-The subjects of the statement are MANIFEST.json and every file that it lists; its predicate says
-release, parent, Merkle roots and totals. The private key stays offline: only `sign` reads it.
+The subjects of the statement are MANIFEST.json, every file that it lists, and ERASED.json where
+rows were erased since; a signature over the release stays valid then. Its predicate says release, parent, Merkle roots and totals. The private key stays offline: only `sign` reads it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from .envelope import (
     signer_of,
     statement_of,
 )
+from .erasure import ERASED, read_erasure
 from .faults import Fault
 from .release import manifest_bytes, release_ids
 
@@ -49,7 +50,9 @@ def statement(release: Release) -> dict[str, Any]:
     manifest = release.manifest
     raw = manifest_bytes(release.output, release.id)
     files = [("MANIFEST.json", hashlib.sha256(raw).hexdigest())]
-    files += [(item.path, item.sha256) for item in release.listed]
+    files += [(entry["path"], entry["sha256"]) for entry in manifest["files"]]
+    if release.erasure:
+        files.append((ERASED, release.erasure.sha256))
     return {
         "_type": STATEMENT_TYPE,
         "subject": [{"name": name, "digest": {"sha256": sha256}} for name, sha256 in files],
@@ -118,7 +121,8 @@ def check_signatures(release: Release, trusted: Sequence[str]) -> list[Fault]:
             detail = "not the manifest that the release after it names as its parent's"
             faults.append(Fault(place, "", "chain", detail))
             break
-        faults += _check_envelopes(release.output, release_id, sha256, manifest, trusted)
+        erased = _erased_sha256(release.output, release_id)
+        faults += _check_envelopes(release.output, release_id, sha256, erased, manifest, trusted)
         link = manifest.get("parent")
     return faults
 
@@ -132,12 +136,25 @@ def _manifest(output: Path, release_id: str) -> tuple[dict[str, Any] | None, str
     return (json.loads(raw) if sha256.startswith(release_id) else None), sha256
 
 
+def _erased_sha256(output: Path, release_id: str) -> str | None:
+    try:
+        erasure = read_erasure(output / "snapshots" / release_id)
+    except IntegrityError:
+        return ""  # no signature is over that
+    return erasure.sha256 if erasure else None
+
+
 def _check_envelopes(
-    output: Path, release_id: str, sha256: str, manifest: Mapping[str, Any], trusted: Sequence[str]
+    output: Path,
+    release_id: str,
+    sha256: str,
+    erased: str | None,
+    manifest: Mapping[str, Any],
+    trusted: Sequence[str],
 ) -> Iterator[Fault]:
     names = {key_name(key) for key in trusted}
     files = {"MANIFEST.json": sha256} | {item["path"]: item["sha256"] for item in manifest["files"]}
-    signed = False
+    signed, signed_erasure = False, erased is None
     for path, envelope in envelopes(output, release_id):
         content = statement_of(payload_of(envelope or {}))
         if envelope is None or not content:
@@ -150,12 +167,18 @@ def _check_envelopes(
             )
             continue
         said = {item.get("name"): item["digest"].get("sha256") for item in content["subject"]}
+        over_erasure = said.pop(ERASED, None)  # an earlier one is no fault
         if said.get("MANIFEST.json") != sha256 or any(
             files.get(name) != digest for name, digest in said.items()
         ):
             yield Fault(path, "", "signature", f"speaks of other files than release {release_id}")
             continue
         signed = signed or signer is not None
+        signed_erasure = signed_erasure or (signer is not None and over_erasure == erased)
     if not signed:
         place = f"{ATTESTATIONS_FOLDER}/{release_id}"
         yield Fault(place, "", "signature", "no trusted key signed this release")
+    if not signed_erasure:
+        place = f"snapshots/{release_id}/{ERASED}"
+        detail = "no trusted key signed what was erased; check it and run `muniment sign` again"
+        yield Fault(place, "", "signature", detail)

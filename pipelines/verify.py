@@ -18,13 +18,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..schemas.errors import IntegrityError
+from ..schemas.printable import inert
 from ..schemas.reasons import QUARANTINE_REASONS, Outcome, Reason
 from ..schemas.restricted import RESTRICTED_TABLES
 from ..schemas.tables import ALL_TABLES, CORPUS
 from ..transforms.stores import join, store_at
-from .answers import inert
 from .books import BOOKS
 from .chain import check_current
+from .erasure import ERASED
 from .faults import Fault
 from .query import connect
 from .release import UNLISTED
@@ -61,6 +62,7 @@ def verify(
     Returns:
         Faults in the order of the files, then of the checks; empty when the release is sound.
     """
+    from .erasure_seal import check_erasure  # noqa: PLC0415  (rarely needed)
     from .verify_roots import check_leaves, check_rows  # noqa: PLC0415  (compiled: slow to load)
 
     try:
@@ -68,6 +70,7 @@ def verify(
     except IntegrityError as error:
         return [Fault(INDEX, "", "restricted", str(error).removeprefix(f"{INDEX}: "))]
     faults = [*_check_listing(release, restricted), *_check_files(release, restricted)]
+    faults += check_erasure(release, restricted, keyring)
     roots = list(check_leaves(release)) if not faults else []
     rows = list(check_rows(release, keyring)) if keyring and not roots else []
     signed = check_signatures(release, trusted) if trusted else []
@@ -79,8 +82,12 @@ def _check_listing(release: Release, restricted: tuple[ReleaseFile, ...]) -> Ite
     listed = {item.path for item in (*release.listed, *restricted)}
     listed |= {INDEX} if restricted else set()
     folders = {path[: place + 1] for path in listed for place in _slashes(path)}
+    erased = release.erasure.files if release.erasure else {}
     for path in _walk(release):
-        if path not in listed and path not in UNLISTED and path not in folders:
+        if path in erased:
+            detail = f"rows were erased from it, see {ERASED}; erase again to remove it"
+            yield Fault(path, "", "erased", detail)
+        elif path not in listed and path not in UNLISTED and path not in folders:
             yield Fault(path, "", "extra-file", "the manifest does not list it")
     for name in (spec.name for spec in ALL_TABLES):
         if not release.files(name):
@@ -165,15 +172,16 @@ def _name(value: object) -> str:
 
 
 def _corpus_rows(release: Release) -> pa.Table:
-    """Return id and tokens of every row of the corpus, with the file and row where it lies."""
+    """Return id and tokens of every row of the corpus, with file and row as it was released."""
     parts = []
     for item in release.files(CORPUS.name):
         if item.path.endswith(".parquet"):
             with release.content(item) as place:
                 part = pq.read_table(place, columns=["doc_id", "tokens"], memory_map=False)
+            numbers = np.delete(np.arange(len(part) + len(item.removed)), list(item.removed))
             parts.append(
-                part.append_column("out_file", pa.repeat(item.path, len(part))).append_column(
-                    "out_row", pa.array(np.arange(len(part), dtype=np.uint32))
+                part.append_column("out_file", pa.repeat(item.was, len(part))).append_column(
+                    "out_row", pa.array(numbers.astype(np.uint32))
                 )
             )
     return pa.concat_tables(parts)

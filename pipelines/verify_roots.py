@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -21,6 +22,7 @@ from ..transforms.keys import Keyring
 from ..transforms.leaves import ROOTED, LeafKeys, leaves_of
 from ..transforms.merkle import Digests, merkle_root, sort_leaves
 from ..transforms.sha256 import DIGEST_BYTES
+from .erasure_seal import erased_leaves
 from .faults import Fault
 from .release import Release
 from .roots import keys_of, leaves_path, read_leaves
@@ -75,20 +77,21 @@ def check_rows(release: Release, keyring: Keyring) -> Iterator[Fault]:
         parts = _parts(release, spec, keys)
         if stored is None or parts is None:
             continue  # what cannot be read is named already; all its rows would seem removed
-        faults = list(_differences(spec.name, stored, parts))
+        erased = erased_leaves(release, spec.name)
+        faults = list(_differences(spec.name, stored, parts, erased))
         yield from faults
         comparable = merkle_root(sort_leaves(np.concatenate([p.comparable for p in parts]))).hex()
         said = release.manifest["roots"]["tables"][spec.name]["comparable"]
-        if not faults and comparable != said:
+        if not faults and not erased and comparable != said:
             detail = f"the comparable root of table {spec.name} is not that of its rows"
             yield Fault("MANIFEST.json", "", "root", detail)
 
 
 class _Part(NamedTuple):
-    """Rows of one file: where its leaves start, ids, and both kinds of leaves."""
+    """Rows of one file: where the leaf of each stands, ids, and both kinds of leaves."""
 
     path: str
-    first: int
+    places: npt.NDArray[np.int64]
     ids: pa.ChunkedArray
     salted: Digests
     comparable: Digests
@@ -105,15 +108,19 @@ def _parts(release: Release, spec: TableSpec, keys: LeafKeys) -> list[_Part] | N
             return None
         if not rows.schema.equals(spec.arrow(), check_metadata=False):
             return None
-        parts.append(_Part(item.path, first, rows.column("doc_id"), *leaves_of(spec, rows, keys)))
-        first += item.rows or 0
+        released = (item.rows or 0) + len(item.removed)
+        places = np.delete(np.arange(first, first + released), list(item.removed))
+        parts.append(_Part(item.path, places, rows.column("doc_id"), *leaves_of(spec, rows, keys)))
+        first += released
     return parts
 
 
-def _differences(table: str, stored: Digests, parts: list[_Part]) -> Iterator[Fault]:
-    """Yield the rows without a leaf, and the leaves without a row."""
+def _differences(
+    table: str, stored: Digests, parts: list[_Part], erased: set[int]
+) -> Iterator[Fault]:
+    """Yield the rows without a leaf, and the leaves without a row that no tombstone accounts for."""
     missing, extra = _unmatched(stored, np.concatenate([part.salted for part in parts]))
-    gone = set(missing)
+    gone = set(missing) - erased
     changed: list[Fault] = []
     added: list[Fault] = []
     start = 0
@@ -121,8 +128,9 @@ def _differences(table: str, stored: Digests, parts: list[_Part]) -> Iterator[Fa
         inside = [row - start for row in extra if 0 <= row - start < len(part.salted)]
         for row in inside:
             place = f"row {row}, document {part.ids[row].as_py().hex()}"
-            if part.first + row in gone:
-                gone.discard(part.first + row)
+            leaf = part.places[row] if row < len(part.places) else None
+            if leaf in gone:
+                gone.discard(leaf)
                 detail = "not the row that the root holds"
                 changed.append(Fault(part.path, place, "changed-row", detail))
             else:
@@ -137,7 +145,11 @@ def _differences(table: str, stored: Digests, parts: list[_Part]) -> Iterator[Fa
         )
         for leaf in sorted(gone)
     ]
-    for faults in (changed, added, removed):
+    still = [
+        Fault(leaves_path(table), f"leaf {leaf}", "erased", "its row is still here")
+        for leaf in sorted(erased.difference(missing))
+    ]
+    for faults in (changed, added, removed, still):
         yield from faults[:MOST_ROWS]
         if len(faults) > MOST_ROWS:
             detail = f"and {len(faults) - MOST_ROWS} rows more"

@@ -22,6 +22,8 @@ what came instead. Every class survives pickling, because workers raise them.
 
 from __future__ import annotations
 
+from .printable import inert
+
 
 class MunimentError(Exception):
     """Base of every error muniment raises on purpose; catch this to catch them all."""
@@ -43,7 +45,8 @@ class JobError(UserError):
     """
 
     def __init__(self, problems: list[str] | str) -> None:
-        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        given = [problems] if isinstance(problems, str) else problems
+        self.problems = [inert(problem) for problem in given]  # they may quote the job file
         super().__init__("; ".join(self.problems))
 
     def __reduce__(self) -> tuple[type[JobError], tuple[list[str]]]:

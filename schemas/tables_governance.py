@@ -129,7 +129,49 @@ SAMPLES = TableSpec(
     ),
 )
 
-BESIDE: tuple[TableSpec, ...] = (RELEASES, ATTESTATIONS, STAGES, GATES, SAMPLES)
+ERASURES = TableSpec(
+    "erasures",
+    "One document that was erased from the release after it was made, from its ERASED.json.",
+    (
+        Field("document", pa.string(), "SHA-256 of its id, hexadecimal; the id itself is gone."),
+        Field("request_id", pa.string(), "Request that asked for it."),
+        Field("erased_on", pa.date32(), "Day it was done.", standard="GDPR Art. 17"),
+        Field("rows", pa.int32(), "Leaves of rooted tables that have no row any more.", "rows"),
+    ),
+)
+
+_COUNTED = (
+    Field("input_number", pa.int32(), "Input file, see inputs."),
+    Field("source_id", pa.string(), "Source."),
+    Field("outcome", pa.string(), "kept, removed or quarantined."),
+    Field("reason", pa.string(), "Terminal reason; null exactly for kept ones.", nullable=True),
+    Field("documents", pa.int64(), "Documents.", "documents"),
+    Field("length", pa.int64(), "Bytes of their records, see documents.", "bytes"),
+    Field("tokens_in", pa.int64(), "Tokens of the texts as read.", "tokens"),
+    Field("tokens_out", pa.int64(), "Tokens of the texts as written.", "tokens"),
+    Field("bytes_in", pa.int64(), "UTF-8 bytes of the texts as read.", "bytes"),
+    Field("bytes_out", pa.int64(), "UTF-8 bytes of the texts as written.", "bytes"),
+)
+
+WITHHELD = TableSpec(
+    "withheld",
+    "What rows of documents that were erased had counted, so that the books still balance; by input, "
+    "outcome and reason, from ERASED.json.",
+    _COUNTED,
+)
+
+ACCOUNTED = TableSpec(
+    "accounted",
+    "What each row of documents counts, and what those counted that were erased since; worked out.",
+    _COUNTED,
+)
+
+WORKED_OUT: tuple[TableSpec, ...] = (REQUEST_MATCHES, ACCOUNTED)
+"""Views that are statements over other tables."""
+
+BESIDE: tuple[TableSpec, ...] = (
+    *(RELEASES, ATTESTATIONS, STAGES, GATES, ERASURES, WITHHELD, SAMPLES),
+)
 """Views over files that are no part of the release."""
 
 RULES = TableSpec(

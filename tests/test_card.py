@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from muniment.pipelines import card
-from muniment.pipelines.answers import inert
 from muniment.pipelines.card import escape_markdown, render_card, show
 from muniment.pipelines.card_sections import SECTIONS, Facts
 from muniment.pipelines.query import ask, connect, find_named
 from muniment.pipelines.release import Release, open_release
 from muniment.schemas.errors import IntegrityError, UserError
+from muniment.schemas.printable import inert
 from release_fixture import Tables, build_release, tables, write_release
 
 if TYPE_CHECKING:

@@ -22,10 +22,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from muniment.pipelines import query
-from muniment.pipelines.answers import inert, plain, shortest_float32, write_answer
+from muniment.pipelines.answers import plain, shortest_float32, write_answer
 from muniment.pipelines.query import VIEWS, check_read_only, connect, run_query
 from muniment.pipelines.release import Release, open_release
 from muniment.schemas.errors import IntegrityError, QueryError
+from muniment.schemas.printable import inert
 from release_fixture import build_release, doc_id
 
 if TYPE_CHECKING:
@@ -326,7 +327,7 @@ def test_a_damaged_file_is_named_before_any_row_is_read(tmp_path: Path) -> None:
 def test_every_view_is_a_table_of_the_schema(connection: duckdb.DuckDBPyConnection) -> None:
     for name in VIEWS:
         described = connection.execute(f"DESCRIBE {name}").fetchall()
-        specs = (*query.MANIFEST_TABLES, query.QUARANTINE, query.REQUEST_MATCHES, *query.BESIDE)
+        specs = (*query.MANIFEST_TABLES, query.QUARANTINE, *query.WORKED_OUT, *query.BESIDE)
         declared = {spec.name: spec for spec in specs}
         assert [row[0] for row in described] == [field.name for field in declared[name].fields]
 

@@ -14,12 +14,13 @@ from .stores import Location, location_of, store_at
 _LEVEL = 3
 
 
-def write_jsonl(path: Location, corpus: Location) -> FileFacts:
+def write_jsonl(path: Location, corpus: Location, mode: int = 0o600) -> FileFacts:
     """Write corpus rows as one JSON object a line; identifiers in hexadecimal, days in ISO 8601.
 
     Args:
         path: Final name.
         corpus: A Parquet part of the `corpus` table; read one row group at a time.
+        mode: Permission bits, where the store has any.
 
     Returns:
         Size, rows and digest.
@@ -28,7 +29,7 @@ def write_jsonl(path: Location, corpus: Location) -> FileFacts:
     with (
         store_at(corpus).localised(location_of(corpus)) as local,
         pq.ParquetFile(local, page_checksum_verification=True) as parts,
-        replace_file(path) as file,
+        replace_file(path, mode) as file,
         compressor.stream_writer(file, closefd=False) as stream,  # type: ignore[arg-type]  # a Sink writes,
     ):
         rows = parts.metadata.num_rows

@@ -131,6 +131,7 @@ def write_parquet(
     schema: pa.Schema,
     tables: Iterable[pa.Table | pa.RecordBatch],
     packing: Packing = MANIFEST_PACKING,
+    mode: int = 0o600,
 ) -> FileFacts:
     """Write a Parquet file with page checksums and reproducible bytes.
 
@@ -139,13 +140,14 @@ def write_parquet(
         schema: Schema of the file; every table must have it.
         tables: Rows, in order; row groups do not depend on how they are cut.
         packing: Size of row groups, and how hard they are compressed.
+        mode: Permission bits, where the store has any.
 
     Returns:
         Size, rows and digest.
     """
     rows = 0
     with (
-        replace_file(path) as file,
+        replace_file(path, mode) as file,
         pq.ParquetWriter(
             file,
             schema,

@@ -8,11 +8,11 @@ WITH counted AS (
     SELECT
         input_number,
         outcome,
-        count(*) AS records,
+        sum(documents) AS records,
         sum(length) AS stream_bytes,
         sum(bytes_in) AS text_bytes,
         sum(tokens_in) AS tokens
-    FROM documents
+    FROM accounted
     GROUP BY input_number, outcome
 ),
 passed AS (
