@@ -70,12 +70,11 @@ def became_current(output: Path) -> dict[str, str]:
         return {}
 
 
-def history_with(history: bytes, release_id: str) -> bytes | None:
-    """Return what HISTORY says once CURRENT names a release; None where it says so already."""
-    if history.endswith(f" snapshots/{release_id}\n".encode()):
+def history_with(history: bytes, pointer: bytes) -> bytes | None:
+    """Return what HISTORY is to say of what CURRENT says; None where it says so already."""
+    if not pointer or history.endswith(b" " + pointer):
         return None
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    return history + f"{now} snapshots/{release_id}\n".encode()
+    return history + datetime.now(UTC).isoformat(timespec="seconds").encode() + b" " + pointer
 
 
 def run_report(output: Path, release_id: str) -> dict[str, Any]:

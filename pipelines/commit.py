@@ -114,16 +114,18 @@ def commit_release(
         _prove(output, release_id)
     _pass_gates(output, release_id, report)
     held.check()
+    _note(output)  # a killed run may not have come to it
     store_at(output).swap(pointer, f"snapshots/{release_id}\n".encode(), seen, PUBLIC)
-    _note(output, release_id)
+    _note(output)
     return release_id, totals
 
 
-def _note(output: str, release_id: str) -> None:
-    """Note beside CURRENT that it names a release now."""
+def _note(output: str) -> None:
+    """Note beside CURRENT what it names now."""
     store, place = store_at(output), join(output, HISTORY)
     seen = store.version(place)
-    said = history_with(store.read(place) if store.exists(place) else b"", release_id)
+    pointer, history = store.read_each([join(output, "CURRENT"), place])
+    said = history_with(history or b"", pointer or b"")
     if said is not None:
         store.swap(place, said, seen, PUBLIC)
 
