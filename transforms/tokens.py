@@ -215,6 +215,43 @@ def _fill_other(
 
 
 @njit(cache=True, nogil=True)
+def _fill_singles(
+    data: Any, position: int, end: int, t1: Any, t2: Any, out: Any, count: int
+) -> Any:
+    """Do what `fill_tokens` does for a run of three-byte characters that are tokens of their own.
+
+    It goes on over three-byte breaks and stops before anything else, and before a character that
+    the next one may belong to: so Chinese costs one look at each character.
+    """
+    pending = np.uint64(0)
+    while position + 3 <= end and count < len(out):
+        word = load(data, position, end) & np.uint64(0xFFFFFF)
+        kind = np.uint32(_MARK)
+        if word & np.uint64(0xC0C0F0) == np.uint64(0x8080E0):
+            code = np.int64(
+                (word & np.uint64(0x0F)) << np.uint64(12)
+                | (word >> np.uint64(8) & np.uint64(0x3F)) << np.uint64(6)
+                | word >> np.uint64(16) & np.uint64(0x3F)
+            )
+            if code >= 0x800 and code >> 11 != 0x1B:  # neither overlong nor a surrogate
+                kind = t2[np.int64(t1[code >> 8]) << 8 | code & 0xFF]  # a folding is no kind
+        elif word & np.uint64(0x80) == 0:
+            kind = np.uint32(_WORD)
+        if pending and kind != _MARK and kind != _SKIP:
+            out[count] = pending
+            count += 1
+            pending = np.uint64(0)
+        if kind == _SINGLE and not pending:
+            pending = word | np.uint64(3) << np.uint64(56)
+        elif kind != _BREAK:
+            break
+        position += 3
+    if pending:
+        position -= 3
+    return count, position
+
+
+@njit(cache=True, nogil=True)
 def _ascii_words(text: Any) -> Any:
     """Mark the ASCII word characters among 8 bytes, and lower their case.
 
@@ -251,7 +288,11 @@ def fill_tokens(
         word, lowered = _ascii_words(text)
         if not word & np.uint64(0x80):
             if text & np.uint64(0x80):
-                count, position = _fill_other(data, position, end, k0, k1, t1, t2, out, count)
+                here = position
+                if text & np.uint64(0xF0) == np.uint64(0xE0):
+                    count, position = _fill_singles(data, position, end, t1, t2, out, count)
+                if position == here:
+                    count, position = _fill_other(data, position, end, k0, k1, t1, t2, out, count)
             else:
                 position += trailing_zeros(word | text & high) >> 3
             continue
