@@ -140,6 +140,30 @@ def band_hashes(signatures: npt.NDArray[np.uint32], bands: int, rows: int) -> UI
     return hashes
 
 
+@njit(cache=True, nogil=True)
+def _is_shared(values: Any) -> Any:
+    """Tell which values occur more than once. They are hashes, so their low bits are uniform."""
+    n = len(values)
+    bits = 4
+    while (1 << bits) < 2 * n:
+        bits += 1
+    last = np.uint64((1 << bits) - 1)
+    held = np.empty(1 << bits, np.uint64)
+    count = np.zeros(1 << bits, np.uint8)
+    slots = np.empty(n, np.int64)
+    for i in range(n):
+        slot = values[i] & last
+        while count[slot] and held[slot] != values[i]:
+            slot = (slot + np.uint64(1)) & last
+        held[slot] = values[i]
+        count[slot] = min(count[slot] + 1, 2)
+        slots[i] = slot
+    shared = np.empty(n, np.bool_)
+    for i in range(n):
+        shared[i] = count[slots[i]] > 1
+    return shared
+
+
 def star_edges(band_hash: UInt64Array, doc_ref: UInt64Array) -> tuple[UInt64Array, UInt64Array]:
     """Connect the members of every bucket to its smallest member.
 
@@ -153,6 +177,8 @@ def star_edges(band_hash: UInt64Array, doc_ref: UInt64Array) -> tuple[UInt64Arra
     Returns:
         (a, b), uint64 each: a[i] < b[i], sorted by (bucket, b), the same for any input order.
     """
+    shared = _is_shared(band_hash)  # most buckets hold one document: they need no sorting
+    band_hash, doc_ref = band_hash[shared], doc_ref[shared]
     order = np.lexsort((doc_ref, band_hash))
     h, ref = band_hash[order], doc_ref[order]
     new = np.ones(len(h), np.bool_)
