@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from muniment.transforms import sha256
 from muniment.transforms.merkle import (
     EMPTY_ROOT,
     inclusion_path,
@@ -18,6 +19,7 @@ from muniment.transforms.merkle import (
     sort_leaves,
 )
 from muniment.transforms.sha256 import hash_slices
+from muniment.transforms.sha256_native import has_instructions
 
 INPUTS = (
     "", "00", "10", "2021", "3031", "40414243", "5051525354555657",
@@ -67,6 +69,29 @@ def test_digests_are_those_of_hashlib(items: list[bytes]) -> None:
     offsets = np.cumsum([0, *(len(item) for item in items)]).astype(np.int64)
     found = hash_slices(np.frombuffer(b"".join(items), np.uint8).copy(), offsets)
     assert [row.tobytes() for row in found] == [hashlib.sha256(item).digest() for item in items]
+
+
+@pytest.mark.parametrize("way", ["plain", "native"])
+@given(blocks=st.lists(st.binary(min_size=64, max_size=64), max_size=5), before=st.integers(0, 3))
+def test_both_ways_to_fold_blocks_give_the_digest_of_hashlib(
+    way: str, blocks: list[bytes], before: int
+) -> None:
+    if way == "native" and not has_instructions():
+        pytest.skip("this processor has no instructions for SHA-256")
+    message = b"".join(blocks)
+    ending = b"\x80" + bytes(55) + (8 * len(message)).to_bytes(8, "big")
+    data = np.frombuffer(bytes(before) + message + ending, np.uint8).copy()
+    state = sha256._START.copy()
+    fold = {"plain": sha256._fold_plain, "native": sha256._fold_native}[way]
+    fold(state, np.empty(64, np.uint32), data, before, len(blocks) + 1)
+    assert state.astype(">u4").tobytes() == hashlib.sha256(message).digest()
+
+
+def test_where_numba_compiles_for_another_processor_the_plain_way_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("numba.config.CPU_NAME", "generic")
+    assert not has_instructions()
 
 
 @pytest.mark.parametrize("count", range(1, 9))
