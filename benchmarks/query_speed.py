@@ -27,7 +27,9 @@ import pyarrow.compute
 from muniment.pipelines.named_queries import NAMED_QUERIES
 from muniment.pipelines.query import connect
 from muniment.pipelines.release import FORMAT, Release, open_release
+from muniment.pipelines.restricted import INDEX
 from muniment.schemas.fields import TableSpec
+from muniment.schemas.restricted import PII_LINKS
 from muniment.schemas.tables import ALL_TABLES, CORPUS, SCHEMA_VERSION
 from muniment.transforms.storage import canonical_json, write_parquet
 
@@ -44,6 +46,17 @@ STAGES = ("deduplication", "deduplication", "rights", "toxicity", "language", "p
 ENTITIES = ("EMAIL_ADDRESS", "PHONE_NUMBER", "PERSON", "IP_ADDRESS", "CN_ID")
 SHARES = {"removed": 0.30, "quarantined": 0.001, "pii": 0.05, "near_threshold": 0.02}
 HOSTS_FOR_DOCUMENT = 0.02
+SIGNALS = (  # protocol, channel, value
+    ("robots", "robots_txt", "allow"),
+    ("robots", "robots_txt", "deny"),
+    ("tdmrep", "http_header", "deny"),
+    ("content_usage", "html_meta", "allow"),
+    ("licence", "html_meta", "allow"),
+)
+SIGNAL_SHARES = (0.7, 0.1, 0.05, 0.05, 0.1)
+FIRST_DAY = 1_700_000_000_000  # milliseconds
+VALUES = 50_000
+"""Persons whose identifiers stand in the documents of a part."""
 
 
 def words(codes: np.ndarray, names: tuple[str, ...] | pa.Array, mask: Any = None) -> pa.Array:
@@ -102,6 +115,8 @@ def make_part(number: int, n: int, hosts: int) -> dict[str, pa.Table]:
     survivors = np.flatnonzero(kept & clustered)
     leader = survivors[rng.integers(0, len(survivors), n)]
     leader[survivors] = survivors
+    fetched = FIRST_DAY + rng.integers(0, 10**10, n)
+    values = ids(np.random.default_rng(0), VALUES)
     state = np.where(removed & (cause == 2), 1, rng.choice([0, 2], n))
     reason = np.where(quarantined, len(REASONS), cause)
     documents = fill(
@@ -119,6 +134,7 @@ def make_part(number: int, n: int, hosts: int) -> dict[str, pa.Table]:
         url_hash=binary(ids(rng, n)),
         host=words(host, names),
         domain=words(host // 3, domains),
+        fetched_at=pa.array(fetched).cast(pa.timestamp("ms", "UTC")),
         published=pa.array(rng.integers(12_000, 20_000, n).astype(np.int32)).cast(pa.date32()),
         licence=words(rng.choice(len(LICENCES), n), LICENCES),
         licence_evidence=words(rng.integers(0, 3, n), ("none", "document", "source")),
@@ -203,6 +219,16 @@ def make_part(number: int, n: int, hosts: int) -> dict[str, pa.Table]:
         detector="pattern@1",
         action="placeholder",
     )
+    pii_links = fill(
+        PII_LINKS,
+        len(spanned),
+        entity_type=words(spanned % len(ENTITIES), ENTITIES),
+        value_hmac=binary(values[rng.integers(0, VALUES, len(spanned))]),
+        doc_id=binary(own[spanned]),
+        start=(spanned % 1000).astype(np.uint32),
+        end=(spanned % 1000 + 12).astype(np.uint32),
+        action="placeholder",
+    )
     lost = np.flatnonzero(quarantined)
     quarantine = fill(
         _TABLES["quarantine"],
@@ -221,9 +247,49 @@ def make_part(number: int, n: int, hosts: int) -> dict[str, pa.Table]:
         "duplicates": duplicates,
         "spans": spans,
         "pii_stats": pii_stats,
+        "pii_links": pii_links,
+        "rights_signals": signal_rows(rng, own, source, host, names, fetched),
         "quarantine": quarantine,
         "_copies": copies,
     }
+
+
+def signal_rows(
+    rng: np.random.Generator,
+    own: np.ndarray,
+    source: np.ndarray,
+    host: np.ndarray,
+    names: pa.Array,
+    fetched: np.ndarray,
+) -> pa.Table:
+    """Return what was seen of the crawled documents: a file of the site each, some of them a page."""
+    crawled = np.flatnonzero(source < 2)
+    row = np.concatenate([crawled, crawled[rng.random(len(crawled)) < 0.2]])
+    kind = rng.choice(len(SIGNALS), len(row), p=SIGNAL_SHARES)
+    protocols, channels, values = (tuple(sorted({s[i] for s in SIGNALS})) for i in range(3))
+    codes = [
+        np.array([places.index(signal[i]) for signal in SIGNALS])[kind]
+        for i, places in enumerate((protocols, channels, values))
+    ]
+    later = rng.random(len(row)) < 0.1
+    return fill(
+        _TABLES["rights_signals"],
+        len(row),
+        doc_id=binary(own[row]),
+        source_id=words(source[row], SOURCES),
+        host=words(host[row], names),
+        protocol=words(codes[0], protocols),
+        channel=words(codes[1], channels),
+        version="1",
+        value=words(codes[2], values),
+        status="ok",
+        observed_at=pa.array(fetched[row] + np.where(later, 10**9, -(10**6))).cast(
+            pa.timestamp("ms", "UTC")
+        ),
+        applied=True,
+        winner=np.arange(len(row)) < len(crawled),
+        documents=np.ones(len(row), np.uint32),
+    )
 
 
 _TABLES = {spec.name: spec for spec in ALL_TABLES}
@@ -277,18 +343,20 @@ def make_release(output: Path, documents: int) -> Release:
     """Write a release of a number of documents; return it."""
     stage = output / "stage"
     files: list[dict[str, Any]] = []
+    restricted: list[dict[str, Any]] = []
 
     def write(path: str, name: str, table: pa.Table) -> None:
-        (stage / path).parent.mkdir(parents=True, exist_ok=True)
-        facts = write_parquet(stage / path, _TABLES[name].arrow(), [table])
-        files.append(facts.as_dict() | {"path": path, "table": name})
+        (stage / path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        facts = write_parquet(stage / path, table.schema, [table])
+        into = restricted if name == PII_LINKS.name else files
+        into.append(facts.as_dict() | {"path": path, "table": name})
 
     starts = range(0, documents, PART)
     for number, start in enumerate(starts):
         hosts = max(10, int(documents * HOSTS_FOR_DOCUMENT))
         for name, table in make_part(number, min(PART, documents - start), hosts).items():
             if not name.startswith("_"):
-                folder = "" if name == "quarantine" else "manifest/"
+                folder = {"quarantine": "", PII_LINKS.name: "restricted/"}.get(name, "manifest/")
                 write(f"{folder}{name}/part-{number:05d}.parquet", name, table)
     small = small_tables(documents, len(starts))
     for name, spec in _TABLES.items():
@@ -296,11 +364,14 @@ def make_release(output: Path, documents: int) -> Release:
             folder = "" if name == CORPUS.name else "manifest/"
             table = small.get(name, spec.arrow().empty_table())
             write(f"{folder}{name}/part-00000.parquet", name, table)
+    index = canonical_json({"format": FORMAT, "files": restricted})
+    (stage / INDEX).write_bytes(index)
     raw = canonical_json(
         {
             "format": FORMAT,
             "schema_version": SCHEMA_VERSION,
             "job": {"name": "synthetic"},
+            "restricted": {"path": INDEX, "sha256": hashlib.sha256(index).hexdigest()},
             "files": sorted(files, key=lambda item: item["path"]),
             "totals": {"documents": {"read": documents, "kept": 0}},
             "parent": None,
@@ -321,7 +392,9 @@ def time_queries(release: Release) -> list[dict[str, Any]]:
             "SELECT doc_id FROM duplicates WHERE role = 'near_copy' LIMIT 1"
         ).fetchone() or (bytes(16),)
     samples = {"id": doc_id.hex(), "word": "optout:list"}
+    value = ids(np.random.default_rng(0), 1).tobytes()
     given = {"domain": "site7.example", "request": "case-1", "purpose": "content"}
+    given["value"] = value.hex()
     timings = []
     for query in NAMED_QUERIES:
         values = {

@@ -38,6 +38,22 @@ _ALLOWED = {
 }
 """Reasons that say a value is not among those allowed, and the column with the value."""
 
+_LATE = ("boilerplate", "pii_dropped_late")
+"""Rules about what is found when the text of a survivor is read again."""
+
+_OTHERWISE = {
+    Reason.EMPTY: "it held text",
+    Reason.SOURCE_BLACKLISTED: "the sample of source {source_id} did not condemn it",
+    Reason.RIGHTS_RESERVED: "{rights_signal} did not reserve it",
+    Reason.RIGHTS_UNKNOWN: "a signal allowed it",
+    Reason.PII_DENSE: "less personal data were in it",
+    Reason.PII_MINOR: "no personal data of a minor were in it",
+    Reason.PII_DROPPED: "no identifier were in it of a type that drops the document",
+    Reason.NAMES_UNREAD: "a model read names in language {lang}",
+    Reason.BOILERPLATE: "a line of it stood in fewer documents",
+}
+"""What would have had to be otherwise, for rules without a score; columns of the document."""
+
 
 def explain(
     release: Release,
@@ -82,7 +98,7 @@ def explain(
             ),
             "decisions": decisions,
             "rights_signals": ask(connection, "signals", {"doc_id": doc_id.hex()}),
-            "counterfactual": counterfactual(document, decisions),
+            "counterfactual": counterfactual(document, decisions, _late_rules(connection)),
             "duplicates": _rows(connection, "SELECT * FROM duplicates WHERE doc_id = $1", [doc_id]),
             "personal_data": _rows(
                 connection,
@@ -161,26 +177,32 @@ def _fate(found: dict[str, Any] | None) -> dict[str, Any]:
     }
 
 
-def counterfactual(document: dict[str, Any], decisions: list[dict[str, Any]]) -> dict[str, Any]:
+def counterfactual(
+    document: dict[str, Any], decisions: list[dict[str, Any]], late: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """Return what would have changed the outcome of a document.
 
     Args:
         document: Its row of `documents`.
         decisions: Its rows of `why`.
+        late: Enforced rules of the release that only survivors are asked.
 
     Returns:
         `also_removed_by`: enforced rules beside the terminal one that fired, so that switching
         the terminal rule off would not have kept it. `kept_if`: one sentence for each enforced
         rule that fired; the document is kept only if all of them hold. `removed_if`: likewise for
-        a kept document and the rules in shadow, of which one is enough.
+        a kept document and the rules in shadow, of which one is enough. `not_asked`: rules that
+        could still have removed it, had it come so far.
     """
     enforced = [row for row in decisions if row["mode"] == "enforce" and row["action"] in _REMOVING]
     shadow = [row for row in decisions if row["mode"] == "shadow" and row["action"] in _REMOVING]
     kept = document["outcome"] == "kept"
+    came_so_far = kept or any(row["rule_id"] in late for row in enforced)
     return {
         "also_removed_by": [row["rule_id"] for row in enforced if not row["terminal"]],
         "kept_if": [] if kept else [_way_out(row, document) for row in enforced],
         "removed_if": [f"rule {row['rule_id']} were enforced" for row in shadow] if kept else [],
+        "not_asked": [] if came_so_far else list(late),
     }
 
 
@@ -228,6 +250,7 @@ def render_text(explanation: dict[str, Any]) -> str:
     joined = "kept only if all of these held" if len(change["kept_if"]) > 1 else "kept if"
     lines += _section("what would have changed it", also)
     lines += _section(joined, change["kept_if"])
+    lines += _section("then these rules, which only survivors are asked", change["not_asked"])
     lines += _section("removed if", change["removed_if"])
     lines += _section("where it lay", [_span_line(row) for row in explanation["spans"]])
     fates = [_fate_line(fate) for fate in explanation.get("releases", ())]
@@ -293,6 +316,14 @@ def _find(
     return first, others
 
 
+def _late_rules(connection: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
+    """Return the enforced rules that can remove a document and that only survivors are asked."""
+    rows = connection.execute(
+        "SELECT rule_id FROM rules WHERE mode = 'enforce' AND action = 'remove' ORDER BY rule_id"
+    ).fetchall()
+    return tuple(rule for (rule,) in rows if rule in _LATE)
+
+
 def _place(connection: duckdb.DuckDBPyConnection, document: dict[str, Any]) -> dict[str, Any]:
     """Return where a document was read: file with digest, and offset or row group and row."""
     source = _one(
@@ -328,6 +359,10 @@ def _way_out(row: dict[str, Any], document: dict[str, Any]) -> str:
     below = score is not None and threshold is not None and score < threshold
     if row["list_id"]:
         way = f"entry {row['list_entry']} of list {row['list_id']} were not there"
+    elif row["reason"] == Reason.OPTOUT_DUP and row["partner_id"]:
+        way = f"document {row['partner_id']} were not opted out"
+        if score is not None and threshold is not None and score < 1:
+            way += f", or the threshold were above {_number(score)} (it was {_number(threshold)})"
     elif row["partner_id"] and (score is None or score >= 1):  # no threshold lets exact copies in
         way = f"document {row['partner_id']} were not there"
     elif row["reason"] in _ALLOWED and not below:
@@ -336,6 +371,8 @@ def _way_out(row: dict[str, Any], document: dict[str, Any]) -> str:
     elif score is not None and threshold is not None:
         bound = f"at most {_number(score)}" if below else f"above {_number(score)}"
         way = f"the threshold were {bound} (it was {_number(threshold)})"
+    elif row["reason"] in _OTHERWISE:
+        way = _OTHERWISE[row["reason"]].format(**document)
     else:
         way = "the rule were off" if row["action"] == "remove" else "it could be judged"
     return f"{rule}: {way}"

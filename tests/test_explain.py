@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from muniment.pipelines.explain import explain, explain_everywhere, render_text
+from muniment.pipelines.explain import (
+    counterfactual,
+    explain,
+    explain_everywhere,
+    render_text,
+)
 from muniment.pipelines.release import Release, open_release
 from muniment.schemas.errors import QueryError
+from muniment.schemas.reasons import QUARANTINE_REASONS, Reason
 from release_fixture import STORY, build_release, doc_id, tables, write_release
 
 if TYPE_CHECKING:
@@ -58,6 +64,7 @@ def test_a_document_that_two_rules_remove_is_kept_only_if_both_change(release: R
             "toxicity: the threshold were above 0.9 (it was 0.7)",
         ],
         "removed_if": [],
+        "not_asked": [],
     }
     assert "kept only if all of these held" in render_text(explained(release, 3))
 
@@ -72,7 +79,7 @@ def test_a_document_that_two_rules_remove_is_kept_only_if_both_change(release: R
         (8, "language: the threshold were at most 0.3 (it was 0.5)"),
         (6, f"exact-duplicate: document {doc_id(5).hex()} were not there"),
         (26, "licence: licence GPL-3.0-only were allowed"),
-        (14, "not-empty: the rule were off"),
+        (14, "not-empty: it held text"),
         (9, "strict-reader: it could be judged"),
     ],
 )
@@ -80,11 +87,68 @@ def test_the_way_out_fits_the_rule(release: Release, number: int, way_out: str) 
     assert explained(release, number)["counterfactual"]["kept_if"] == [way_out]
 
 
+@pytest.mark.parametrize("reason", [r for r in Reason if r not in QUARANTINE_REASONS])
+@pytest.mark.parametrize("evidence", ["score", "list", "partner", "none"])
+def test_every_reason_has_a_way_out_that_is_more_than_no_rule(
+    release: Release, reason: Reason, evidence: str
+) -> None:
+    """Whatever evidence a rule gives; without any, what would have had to be otherwise."""
+    document = explained(release, 4)["document"] | {"rights_signal": "tdmrep"}
+    row = dict.fromkeys(("score", "threshold", "list_id", "list_entry", "partner_id"))
+    row |= {"rule_id": "r", "mode": "enforce", "action": "remove", "terminal": True}
+    row |= {
+        "score": {"score": 0.7, "threshold": 0.6},
+        "list": {"list_id": "optouts", "list_entry": 3},
+        "partner": {"partner_id": "ab" * 16},
+        "none": {},
+    }[evidence] | {"reason": reason.value}
+    (way,) = counterfactual(document, [row])["kept_if"]
+    always_scored = {Reason.TOXIC, Reason.DUP_NEAR, Reason.DUP_CONTAINED}
+    always_listed = {
+        *(Reason.OPTOUT_DOMAIN, Reason.OPTOUT_URL, Reason.OPTOUT_AUTHOR, Reason.OPTOUT_DUP),
+        *(Reason.TAKEDOWN, Reason.ERASURE, Reason.DUP_EXACT, Reason.DUP_URL),
+    }
+    if evidence != "none" or reason not in always_scored | always_listed:
+        assert "the rule were off" not in way
+    assert "{" not in way
+
+
+def test_rules_that_only_survivors_are_asked_are_named(tmp_path: Path) -> None:
+    made = tables()
+    made["rules"].append(made["rules"][0] | {"rule_id": "boilerplate", "action": "remove"})
+    write_release(tmp_path, made)
+    release = open_release(tmp_path)
+    assert explained(release, 4)["counterfactual"]["not_asked"] == ["boilerplate"]
+    assert "only survivors are asked" in render_text(explained(release, 4))
+    assert explained(release, 1)["counterfactual"]["not_asked"] == []
+
+
+def test_a_copy_of_an_opted_out_document_has_two_ways_out() -> None:
+    row = {
+        "rule_id": "optout_dup",
+        "mode": "enforce",
+        "action": "remove",
+        "terminal": True,
+        "score": 0.85,
+        "threshold": 0.8,
+        "list_id": None,
+        "list_entry": None,
+        "partner_id": "ab" * 16,
+        "reason": "optout_dup",
+    }
+    (way,) = counterfactual({"outcome": "removed"}, [row])["kept_if"]
+    assert way == (
+        f"optout_dup: document {'ab' * 16} were not opted out, or the threshold were above 0.85 "
+        "(it was 0.8)"
+    )
+
+
 def test_a_rule_in_shadow_says_what_it_would_have_done(release: Release) -> None:
     assert explained(release, 18)["counterfactual"] == {
         "also_removed_by": [],
         "kept_if": [],
         "removed_if": ["rule toxicity-zh were enforced"],
+        "not_asked": [],
     }
     # Removed anyway: the shadow changes nothing.
     assert explained(release, 10)["counterfactual"]["removed_if"] == []

@@ -34,14 +34,14 @@ def has_instructions() -> bool:
 
 
 @intrinsic
-def fold_blocks(_context: Any, state: Any, data: Any, start: Any, count: Any, rounds: Any) -> Any:
+def fold_blocks(_context: Any, state: Any, data: Any, _start: Any, _count: Any, rounds: Any) -> Any:
     """Fold consecutive blocks into a state.
 
     Args:
         state: Eight words, uint32 `[8]`; changed.
         data: Bytes, uint8 `[m]`.
-        start: Where the first block starts.
-        count: Blocks of 64 bytes.
+        _start: Where the first block starts.
+        _count: Blocks of 64 bytes.
         rounds: The 64 constants, uint32 `[64]`.
     """
     signature = types.void(state, data, types.int64, types.int64, rounds)
