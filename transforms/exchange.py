@@ -114,16 +114,9 @@ def gather(values: Received, name: str, schema: pa.Schema, sort_by: Sequence[str
     Returns:
         All rows, sorted ascending by `sort_by`.
     """
-    batches: list[pa.RecordBatch] = []
-    by_path: dict[str, list[int]] = {}
-    for value in values:
-        if isinstance(value, pa.RecordBatch):
-            if value.schema.metadata[NAME_KEY] == name.encode():
-                batches.append(value)
-        elif value[0] == name:
-            by_path.setdefault(value[1], []).append(value[2])
-    for path in sorted(by_path):
-        batches += read_ipc_batches(path, sorted(by_path[path]))
+    batches = [
+        batch for batch in open_received(values) if batch.schema.metadata[NAME_KEY] == name.encode()
+    ]
     plain = [batch.replace_schema_metadata(None) for batch in batches]
     table = pa.Table.from_batches(plain, schema=schema)
     if not table.num_rows or not sort_by:
@@ -131,21 +124,26 @@ def gather(values: Received, name: str, schema: pa.Schema, sort_by: Sequence[str
     return table.sort_by([(column, "ascending") for column in sort_by]).combine_chunks()
 
 
+def open_received(values: Received) -> list[pa.RecordBatch]:
+    """Return the batches that arrived; those of one file, which is mapped once, in one place."""
+    batches: list[pa.RecordBatch] = []
+    places: dict[str, list[int]] = {}
+    for value in values:
+        if isinstance(value, pa.RecordBatch):
+            batches.append(value)
+        elif value[1]:  # else it only announces a partition
+            places.setdefault(value[1], []).append(value[2])
+    for path in sorted(places):
+        batches += read_ipc_batches(path, sorted(places[path]))
+    return batches
+
+
 def count_received(values: Received) -> dict[str, int]:
     """Return the rows that arrived, by kind; the books compare them with the rows sent."""
     counts: dict[str, int] = {}
-    places: dict[str, list[tuple[str, int]]] = {}
-    for value in values:
-        if isinstance(value, pa.RecordBatch):
-            name = value.schema.metadata[NAME_KEY].decode()
-            counts[name] = counts.get(name, 0) + value.num_rows
-        else:
-            places.setdefault(value[1], []).append((value[0], value[2]))
-    for path, parcels in places.items():
-        if path:
-            sizes = [batch.num_rows for batch in read_ipc_batches(path, [n for _, n in parcels])]
-            for (name, _), rows in zip(parcels, sizes, strict=True):
-                counts[name] = counts.get(name, 0) + rows
+    for batch in open_received(values):
+        name = batch.schema.metadata[NAME_KEY].decode()
+        counts[name] = counts.get(name, 0) + batch.num_rows
     counts.pop("", None)  # what only announces a partition
     return counts
 

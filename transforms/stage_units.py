@@ -26,7 +26,7 @@ Nothing here knows Beam: the same functions, called in order, are a job without 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 import numpy as np
@@ -34,7 +34,7 @@ import numpy as np
 from ..schemas.staged import EXACT, IDENTITIES, TALLIES
 from .annotate import annotate_split
 from .exact import group_exact
-from .exchange import Received, count_received, gather, write_parcels
+from .exchange import Received, count_received, gather, open_received, write_parcels
 from .finalize import decide_split, finalize_split
 from .former import annotate_former, finalize_former, screen_former
 from .near import (
@@ -149,15 +149,23 @@ def _run(
     run: Run,
     stage: str,
     number: int,
-    compute: Compute,
+    compute: Callable[..., None],
     *extra: object,
-    received: Received = (),
+    received: Received | None = None,
 ) -> Marker:
-    """Run a unit; its marker says how many rows of each kind arrived."""
+    """Run a unit; its marker says how many rows of each kind arrived.
+
+    `compute` gets what arrived as `received`, if anything is to, and `out`.
+    """
 
     def counted(out: UnitOutputs) -> None:
-        out.stats["received"] = count_received(received)
-        compute(out)
+        if received is None:
+            out.stats["received"] = {}
+            compute(out=out)
+            return
+        batches = open_received(received)
+        out.stats["received"] = count_received(batches)
+        compute(received=batches, out=out)
 
     digest = fingerprint(run.whole_fingerprint, stage, *extra)
     return run.workspace.run_unit(stage, number, digest, counted)
@@ -192,7 +200,7 @@ def screen(run: Run, number: int) -> str:
 
 def elect(run: Run, number: int, received: Received) -> str:
     """Choose one version of each address; return the parcels of answers."""
-    compute = partial(elect_partition, run, received)
+    compute = partial(elect_partition, run)
     return _run(run, "elect", number, compute, received=received).path("versions")
 
 
@@ -203,7 +211,6 @@ def identify(run: Run, number: int, received: Received) -> str:
         run,
         _path(run, "annotate", number, "annotations"),
         _path(run, "screen", number, "screened"),
-        received,
     )
     return _run(run, "identify", number, compute, received=received).path("identities")
 
@@ -211,13 +218,13 @@ def identify(run: Run, number: int, received: Received) -> str:
 def introduce(run: Run, number: int, received: Received) -> str:
     """Name the versions that stay; return the parcels for their copies."""
     annotations = _path(run, "annotate", number, "annotations")
-    compute = partial(introduce_split, run.plan.part(number), annotations, received)
+    compute = partial(introduce_split, run.plan.part(number), annotations)
     return _run(run, "introduce", number, compute, received=received).path("same_address")
 
 
 def group(run: Run, number: int, received: Received) -> str:
     """Resolve exact groups; return the parcels of answers."""
-    compute = partial(_group, run, received)
+    compute = partial(_group, run)
     return _run(run, "group", number, compute, received=received).path("exact")
 
 
@@ -236,14 +243,13 @@ def _group(run: Run, received: Received, out: UnitOutputs) -> None:
 def propose(run: Run, number: int, received: Received) -> str:
     """Send band hashes; return their parcels."""
     bands = _path(run, "annotate", number, "bands")
-    compute = partial(propose_split, run, run.plan.part(number), bands, received)
+    compute = partial(propose_split, run, run.plan.part(number), bands)
     return _run(run, "propose", number, compute, received=received).path("bands")
 
 
 def connect(run: Run, number: int, received: Received) -> str:
     """Reduce buckets to a forest; return its parcels."""
-    compute = partial(connect_partition, received)
-    return _run(run, "connect", number, compute, received=received).path("edges")
+    return _run(run, "connect", number, connect_partition, received=received).path("edges")
 
 
 def sample(run: Run, number: int, received: Received) -> str:
@@ -254,27 +260,24 @@ def sample(run: Run, number: int, received: Received) -> str:
         run.plan.part(number),
         _path(run, "annotate", number, "annotations"),
         _path(run, "annotate", number, "samples"),
-        received,
     )
     return _run(run, "sample", number, compute, received=received).path("samples")
 
 
 def overlap(run: Run, number: int, received: Received) -> str:
     """Pair documents that share a probe; return the parcels of pairs."""
-    compute = partial(overlap_partition, received)
-    return _run(run, "overlap", number, compute, received=received).path("pairs")
+    return _run(run, "overlap", number, overlap_partition, received=received).path("pairs")
 
 
 def weigh(run: Run, number: int, received: Received) -> str:
     """Choose the pairs to verify; return their parcels."""
-    compute = partial(weigh_split, run, received)
+    compute = partial(weigh_split, run)
     return _run(run, "weigh", number, compute, received=received).path("edges")
 
 
 def join(run: Run, number: int, received: Received) -> str:
     """Join forests to components; return the parcels of memberships."""
-    compute = partial(join_forests, received)
-    return _run(run, "join", number, compute, received=received).path("memberships")
+    return _run(run, "join", number, join_forests, received=received).path("memberships")
 
 
 def collect(run: Run, number: int, received: Received) -> str:
@@ -285,20 +288,19 @@ def collect(run: Run, number: int, received: Received) -> str:
         run.plan.part(number),
         _path(run, "annotate", number, "annotations"),
         _path(run, "identify" if run.plan.addresses else "screen", number, "screened"),
-        received,
     )
     return _run(run, "collect", number, compute, received=received).path("candidates")
 
 
 def verify(run: Run, number: int, received: Received) -> str:
     """Decide near-duplicates; return the parcels of answers."""
-    compute = partial(verify_partition, run, received)
+    compute = partial(verify_partition, run)
     return _run(run, "verify", number, compute, received=received).path("near")
 
 
 def tally(run: Run, number: int, received: Received) -> str:
     """Send the passages of the documents that are left; return their parcels."""
-    compute = partial(_tally, run, number, received)
+    compute = partial(_tally, run, number)
     return _run(run, "tally", number, compute, received=received).path("tallies")
 
 
@@ -314,7 +316,7 @@ def _tally(run: Run, number: int, received: Received, out: UnitOutputs) -> None:
 
 def count(run: Run, number: int, received: Received) -> str:
     """Find the passages that stand in many documents; return the parcels of answers."""
-    compute = partial(count_partition, run, received)
+    compute = partial(count_partition, run)
     return _run(run, "count", number, compute, received=received).path("repeated")
 
 
@@ -334,7 +336,7 @@ def _finalize(
     part = run.plan.part(number)
     annotations = _path(run, "annotate", number, "annotations")
     if isinstance(part, FormerPart):
-        former = partial(finalize_former, run, part, annotations, received, fallen)
+        former = partial(finalize_former, run, part, annotations, fallen=fallen)
         return _run(run, stage, number, former, sorted(fallen), received=received)
     compute = partial(
         finalize_split,
@@ -343,7 +345,6 @@ def _finalize(
         annotations,
         _path(run, "annotate", number, "spans"),
         _path(run, "annotate", number, "signals"),
-        received,
-        fallen,
+        fallen=fallen,
     )
     return _run(run, stage, number, compute, sorted(fallen), received=received)
