@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ from ..transforms.units import Marker
 from .chain import HISTORY, history_with
 from .erasure import ERASED
 from .former_releases import former_rows, signature_parameters
-from .gates import check_gates, require_passed
+from .gates import GateResult, check_gates, require_passed
 from .metrics import metric_rows
 from .release import BESIDE, FORMAT, current_id, manifest_bytes, open_release, release_ids
 from .release_files import PUBLIC, ReleaseFiles
@@ -111,8 +112,13 @@ def commit_release(
             )
         held.check()
         files.publish(target, manifest, report)
-        _prove(output, release_id)
-    _pass_gates(output, release_id, report)
+        with ThreadPoolExecutor(1) as beside:  # what gates say counts once the files are proved
+            asked = beside.submit(_ask_gates, output, release_id, report)
+            _prove(output, release_id)
+        answers = asked.result()
+    else:
+        answers = _ask_gates(output, release_id, report)
+    _pass_gates(output, release_id, report, answers)
     held.check()
     _note(output)  # a killed run may not have come to it
     store_at(output).swap(pointer, f"snapshots/{release_id}\n".encode(), seen, PUBLIC)
@@ -472,16 +478,21 @@ def _prove(output: str, release_id: str) -> None:
         raise BooksError(f"release {release_id} was not made current: {shown}{more}")
 
 
-def _pass_gates(output: str, release_id: str, report: Mapping[str, Any]) -> None:
-    """Ask the gates, and write what they said beside the release.
+def _ask_gates(output: str, release_id: str, report: Mapping[str, Any]) -> list[GateResult]:
+    release = open_release(output, snapshot=release_id)
+    return check_gates(release, datetime.fromisoformat(report["finished"]).date())
+
+
+def _pass_gates(
+    output: str, release_id: str, report: Mapping[str, Any], results: Sequence[GateResult]
+) -> None:
+    """Write what the gates said beside the release.
 
     Raises:
         GateError: One failed.
     """
-    release = open_release(output, snapshot=release_id)
-    results = check_gates(release, datetime.fromisoformat(report["finished"]).date())
     gates = [result.as_dict() for result in results]
     write_json(
         join(output, "snapshots", release_id, "run.json"), {**report, "gates": gates}, PUBLIC
     )
-    require_passed(release, results)
+    require_passed(open_release(output, snapshot=release_id), results)

@@ -204,15 +204,15 @@ def _add_promises(connection: duckdb.DuckDBPyConnection, release: Release) -> No
         )
         for reason in Reason
     }
-    for table, columns, rows in (
-        ("totals", "name VARCHAR, value BIGINT", numbers),
-        ("promised_reasons", "reason VARCHAR, documents BIGINT", reasons),
-        ("promised_words", "name VARCHAR, value VARCHAR", words),
-        ("vocabulary", "reason VARCHAR, outcome VARCHAR", vocabulary),
+    number, word = pa.int64(), pa.string()
+    for table, (key, value, kind), rows in (
+        ("totals", ("name", "value", number), numbers),
+        ("promised_reasons", ("reason", "documents", number), reasons),
+        ("promised_words", ("name", "value", word), words),
+        ("vocabulary", ("reason", "outcome", word), vocabulary),
     ):
-        connection.execute(f"CREATE TEMP TABLE {table} ({columns})")
-        for pair in rows.items():
-            connection.execute(f"INSERT INTO {table} VALUES ($1, $2)", pair)  # noqa: S608
+        columns = [pa.array(rows.keys(), word), pa.array(rows.values(), kind)]
+        connection.register(table, pa.table(columns, [key, value]))
 
 
 def _group(totals: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -327,7 +327,8 @@ def local_release(job: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 
 
 def without_times(files: dict[str, bytes]) -> dict[str, bytes]:
-    return {name: data for name, data in files.items() if not name.endswith(("run.json", ".lock"))}
+    timed = ("run.json", ".lock", "HISTORY")
+    return {name: data for name, data in files.items() if not name.endswith(timed)}
 
 
 def test_inputs_work_and_output_on_a_store_give_the_bytes_of_a_local_run(
