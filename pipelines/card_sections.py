@@ -311,6 +311,26 @@ SECTIONS: tuple[Section, ...] = (
             "with a larger one, so that no difference of two numbers speaks of a few people.",
         ),
         (
+            Facts(
+                "pii-reach",
+                _columns(
+                    "names: Names of persons looked for; least_score: Least score replaced; "
+                    "names_unread_kept: Documents kept whose names no model reads; "
+                    "names_unread_share: Their share of tokens; "
+                    "not_searched: Documents quarantined because they could not be searched"
+                ),
+            ),
+            Listing(
+                "names-unread",
+                "Languages whose names no model reads",
+                _columns(
+                    "lang: Language; documents: Documents; documents_kept: Kept; "
+                    "removed_for_it: Removed for it; tokens_kept: Tokens kept"
+                ),
+                limit=40,
+                empty="None: a model reads the names of every language in it, or names were not "
+                "looked for at all.",
+            ),
             Listing(
                 "pii-grades-published",
                 "Documents by the highest grade found in them",
@@ -335,6 +355,9 @@ SECTIONS: tuple[Section, ...] = (
         (
             "This corpus is not claimed to be free of personal data: detectors miss some, and a "
             "detector cannot measure what it misses.",
+            "Names: off looks for none, contact around other identifiers and contact cues only "
+            "(names in news and encyclopaedias stay), all everywhere. In a language that no model "
+            "reads, names stay as they are.",
         ),
     ),
     Section(

@@ -367,6 +367,12 @@ NAMED_QUERIES: tuple[NamedQuery, ...] = (
         "compliance",
         (_SMALL,),
     ),
+    NamedQuery("pii-reach", "How far was personal data looked for, and where not?", "compliance"),
+    NamedQuery(
+        "names-unread",
+        "In which languages did no model read the names of persons?",
+        "compliance",
+    ),
     NamedQuery(
         "pii-grades-published",
         "What of the counts by grade may be published?",

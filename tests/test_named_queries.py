@@ -99,6 +99,9 @@ TRUTH: dict[str, list[tuple[object, ...]]] = {
         ("page_only", "allow", 3, 300, 300 / 1998),
         ("none", "unknown", 2, 100, 100 / 1998),
     ],
+    # names, least score, kept unread, share, not searched: the rules of the fixture say no scope
+    "pii-reach": [(None, None, 0, 0.0, 1)],
+    "names-unread": [],
     # licence, unobservable, rights unknown, language, toxicity, domain, date
     "unknowns": [
         tuple(part / 1998 for part in (498, 100, 498, 0, 250, 100, 1300)),

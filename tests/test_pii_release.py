@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from muniment.pipelines.query import connect
+from muniment.pipelines.card import render_card
+from muniment.pipelines.query import ask, connect
 from muniment.pipelines.release import Release, open_release
 from muniment.pipelines.run import run_job
 from muniment.pipelines.verify import verify
@@ -36,6 +37,9 @@ TEXTS = {
     "minor": "Tim is 9 years old and his address is tim.roe@university-mail.org at school.",
     "dense": "SSN 141-01-9056, SSN 245-11-1003, SSN 316-40-2211 were found in the shed.",
     "plain": "Nothing in this text says anything about anybody, only about the weather.",
+    "german": "Am Abend gingen sie durch den Garten und sprachen lange darüber, was im nächsten Jahr "
+    "gesät werden soll und wer das Haus hütet, wenn alle anderen im Sommer verreist sind. Niemand "
+    "wollte bleiben, denn der Sommer auf dem Land ist heiß, und das Wasser im Brunnen wird knapp.",
 }
 FATES = {
     "mail": ("kept", None, None),
@@ -46,6 +50,7 @@ FATES = {
     "minor": ("removed", "pii_minor", "pii_minor"),
     "dense": ("removed", "pii_dense", "pii_dense"),
     "plain": ("kept", None, None),
+    "german": ("kept", None, None),
 }
 PERSONAL: dict[str, Any] = {
     "ner": "contact",
@@ -107,6 +112,20 @@ def test_every_document_meets_the_fate_that_the_operators_say(output: Path) -> N
     named = names(release)
     assert {named[row[0]]: row[1:] for row in found.fetchall()} == FATES
     assert verify(release) == []
+
+
+def test_the_card_says_whose_names_no_model_read(output: Path) -> None:
+    release = open_release(output)
+    connection = connect(release)
+    (unread,) = ask(connection, "names-unread")
+    assert (unread["lang"], unread["documents"], unread["documents_kept"]) == ("de", 1, 1)
+    (reach,) = ask(connection, "pii-reach")
+    assert (reach["names"], reach["least_score"], reach["not_searched"]) == ("contact", 0.5, 0)
+    assert reach["names_unread_kept"] == 1
+    assert 0.1 < reach["names_unread_share"] < 0.6
+    card = render_card(release, "md")
+    assert "Languages whose names no model reads" in card
+    assert "Names of persons looked for: contact" in card
 
 
 def test_the_corpus_holds_what_the_operators_wrote(output: Path) -> None:

@@ -32,6 +32,8 @@ CAP = 1_000_000
 costs a step (`PHONE_STEPS` where libphonenumber may judge it), one more for each `STEP_BYTES`
 read, and `HIT_STEPS` where it is a value. A step takes five microseconds, so a pattern costs a
 document seconds, and a document has 200,000 values of a pattern at most."""
+TOTAL_CAP = 5 * CAP
+"""Steps that all patterns together may take in one document: half a minute's work."""
 PHONE_STEPS, HIT_STEPS = 10, 5
 STEP_BYTES = 1_024
 
@@ -334,9 +336,13 @@ class Scanner:
     def exact(self, view: View, numbers: Sequence[int], steps: Steps) -> list[Hit]:
         """Return the confirmed hits of the expressions with these numbers, as `hits` does."""
         out: list[Hit] = []
+        total = TOTAL_CAP - sum(steps.values())
         for number in numbers:
-            left = CAP - steps.get(number, 0)
-            steps[number] = CAP - self._exact(view, self._compiled[number], left, out)
+            spent = steps.get(number, 0)
+            left = min(CAP - spent, total)
+            used = left - self._exact(view, self._compiled[number], left, out)
+            steps[number] = spent + used
+            total -= used
         return out
 
     @staticmethod
