@@ -21,7 +21,8 @@ from markupsafe import Markup, escape
 from ..schemas.errors import UserError
 from ..schemas.printable import inert
 from .answers import plain, shortest_float32
-from .card_sections import SECTIONS, Facts, Listing, Section
+from .card_parts import Facts, Listing, Section
+from .card_sections import SECTIONS
 from .query import ask, connect
 
 if TYPE_CHECKING:

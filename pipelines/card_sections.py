@@ -7,69 +7,7 @@ query, whose name stands beside it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Facts:
-    """Single values of a query's first row, each with a label.
-
-    Args:
-        query: Named query.
-        columns: Pairs of column and label.
-    """
-
-    query: str
-    columns: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class Listing:
-    """Rows of a query as a table.
-
-    Args:
-        query: Named query.
-        title: Caption.
-        columns: Pairs of column and heading.
-        limit: Most rows shown; the card says how many there are.
-        bar: Column drawn as a bar as well, or None.
-        empty: Sentence for a query without rows.
-        curve: Pair of columns to draw as a curve, or None.
-    """
-
-    query: str
-    title: str
-    columns: tuple[tuple[str, str], ...]
-    limit: int = 20
-    bar: str | None = None
-    empty: str = "None."
-    curve: tuple[str, str] | None = None
-
-
-@dataclass(frozen=True)
-class Section:
-    """One section of the card.
-
-    Args:
-        title: Heading.
-        anchor: Name of the section in the page's address.
-        prose: Paragraphs, without numbers about the data.
-        parts: Facts and listings.
-        warnings: Sentences said out loud, as a list after the parts.
-    """
-
-    title: str
-    anchor: str
-    prose: tuple[str, ...]
-    parts: tuple[Facts | Listing, ...]
-    warnings: tuple[str, ...] = ()
-
-
-def _columns(text: str) -> tuple[tuple[str, str], ...]:
-    """Return `column: heading; column: heading` as pairs."""
-    pairs = (item.split(": ", 1) for item in text.split("; "))
-    return tuple((column, heading) for column, heading in pairs)
-
+from .card_parts import Facts, Listing, Section, columns
 
 SECTIONS: tuple[Section, ...] = (
     Section(
@@ -79,7 +17,7 @@ SECTIONS: tuple[Section, ...] = (
         (
             Facts(
                 "totals",
-                _columns(
+                columns(
                     "documents_in: Documents read; documents_kept: Documents kept; "
                     "documents_removed: Documents removed by a rule; "
                     "documents_quarantined: Documents quarantined; "
@@ -95,7 +33,7 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "erasures",
                 "Erased on request since the release was made; all other numbers are of that time",
-                _columns("request_id: Request; erased_on: Day; documents: Documents"),
+                columns("request_id: Request; erased_on: Day; documents: Documents"),
                 empty="Nothing.",
             ),
         ),
@@ -111,7 +49,7 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "by-source",
                 "What came from each source",
-                _columns(
+                columns(
                     "source_id: Source; documents_in: Read; documents_kept: Kept; "
                     "documents_removed: Removed; documents_quarantined: Quarantined; "
                     "tokens_out: Tokens kept; share: Share of tokens"
@@ -122,7 +60,7 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "sources",
                 "Declarations",
-                _columns(
+                columns(
                     "source_id: Source; kind: Kind; publisher: Publisher; version: Version; "
                     "uri: Obtained from; crawler: Crawler; contract_ref: Contract; "
                     "generator: Generator; licence_default: Licence by default; "
@@ -137,7 +75,7 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "public-datasets",
                 "Large public data sets (EU summary, section 2.1)",
-                _columns(
+                columns(
                     "source_id: Source; publisher: Publisher; version: Version; "
                     "tokens_in: Tokens read; share: Share of public data sets"
                 ),
@@ -154,7 +92,7 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "by-language",
                 "Documents and tokens by language",
-                _columns(
+                columns(
                     "lang: Language; documents_in: Read; documents_kept: Kept; "
                     "tokens_out: Tokens kept; share: Share of tokens"
                 ),
@@ -163,7 +101,7 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "removal-by-language",
                 "Do the rules remove more of a language?",
-                _columns(
+                columns(
                     "lang: Language; documents_in: Read; removed: Removed; "
                     "removal_rate: Share removed; commonest_reason: Commonest reason"
                 ),
@@ -179,7 +117,7 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "by-licence",
                 "Corpus by licence",
-                _columns(
+                columns(
                     "licence: Licence; documents_kept: Documents; "
                     "said_by_document: Said by the document; said_by_source: Said by the source; "
                     "tokens_out: Tokens; share: Share of tokens"
@@ -189,7 +127,7 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "unknown-licence",
                 "Unknown licences by source",
-                _columns(
+                columns(
                     "source_id: Source; documents_unknown: Documents; tokens_unknown: Tokens; "
                     "share_unknown: Share of the source"
                 ),
@@ -206,7 +144,7 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "domains",
                 "Domains",
-                _columns(
+                columns(
                     "domain: Domain; documents_in: Read; documents_kept: Kept; "
                     "tokens_in: Tokens read; tokens_out: Tokens kept; share: Share of tokens"
                 ),
@@ -216,7 +154,7 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "by-year",
                 "Corpus by year of publication",
-                _columns(
+                columns(
                     "year: Year; documents_kept: Documents; tokens_out: Tokens; "
                     "share: Share of tokens"
                 ),
@@ -236,7 +174,7 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "funnel",
                 "Funnel",
-                _columns(
+                columns(
                     "rule_id: Rule; action: Action; documents: Leave here; also_hit: Also; "
                     "documents_left: Documents left; tokens_left: Tokens left; "
                     "meaning: What the rule does"
@@ -247,7 +185,7 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "reasons",
                 "Reasons",
-                _columns(
+                columns(
                     "outcome: Outcome; reason: Reason; documents: Documents; "
                     "tokens: Tokens read; share: Share of what left"
                 ),
@@ -258,7 +196,7 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "shadow",
                 "Rules in shadow, which never act",
-                _columns(
+                columns(
                     "rule_id: Rule; documents: Documents hit; "
                     "only_here: Would leave if enforced; tokens: Their tokens"
                 ),
@@ -278,7 +216,7 @@ SECTIONS: tuple[Section, ...] = (
         (
             Facts(
                 "run",
-                _columns(
+                columns(
                     "dedup_bands: Bands; dedup_rows: Rows of a band; "
                     "dedup_threshold: Jaccard threshold"
                 ),
@@ -286,7 +224,7 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "duplicates",
                 "Members of duplicate clusters",
-                _columns(
+                columns(
                     "role: Role; method: Found by; documents: Documents; tokens: Tokens; "
                     "clusters: Clusters; least_jaccard: Least Jaccard; "
                     "mean_jaccard: Mean Jaccard; tainted: Copy an opted-out document"
@@ -296,7 +234,7 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "s-curve",
                 "Chance that a pair is found",
-                _columns("jaccard: Jaccard; chance: Chance"),
+                columns("jaccard: Jaccard; chance: Chance"),
                 empty="Near-duplicates were not looked for.",
                 curve=("jaccard", "chance"),
             ),
@@ -313,7 +251,7 @@ SECTIONS: tuple[Section, ...] = (
         (
             Facts(
                 "pii-reach",
-                _columns(
+                columns(
                     "names: Names of persons looked for; least_score: Least score replaced; "
                     "names_unread_kept: Documents kept whose names no model reads; "
                     "names_unread_share: Their share of tokens; "
@@ -323,7 +261,7 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "names-unread",
                 "Languages whose names no model reads",
-                _columns(
+                columns(
                     "lang: Language; documents: Documents; documents_kept: Kept; "
                     "removed_for_it: Removed for it; tokens_kept: Tokens kept"
                 ),
@@ -334,7 +272,7 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "pii-grades-published",
                 "Documents by the highest grade found in them",
-                _columns(
+                columns(
                     "grade: Grade; documents_in: Documents judged; documents_kept: Kept; "
                     "removed_for_it: Removed for it; found: Spans found; "
                     "redacted_in_kept: Replaced in kept"
@@ -343,7 +281,7 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "pii-published",
                 "Spans by type",
-                _columns(
+                columns(
                     "entity_type: Type; grade: Grade; action: Action; "
                     "documents: Documents; found: Found; found_in_kept: In kept; "
                     "redacted_in_kept: Replaced; left_in_kept: Left"
@@ -368,7 +306,7 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "toxicity",
                 "Scores by language",
-                _columns(
+                columns(
                     "lang: Language; documents_in: Documents judged; measured: Scored; "
                     "removed: Removed; median: Median score; percentile_99: 99th percentile; "
                     "highest_kept: Highest kept"
@@ -388,7 +326,7 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "rights",
                 "Corpus by rights state",
-                _columns(
+                columns(
                     "rights_observability: Signals visible; rights_state: State; "
                     "documents_kept: Documents; tokens_out: Tokens; share: Share of tokens"
                 ),
@@ -397,7 +335,7 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "protocols",
                 "What each protocol said, and how often it decided",
-                _columns(
+                columns(
                     "protocol: Protocol; channel: Seen in; value: Says; status: Read; "
                     "applied: Counts; documents: Documents; decided: Decided; "
                     "first_seen: First seen; last_seen: Last seen"
@@ -408,7 +346,7 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "marks",
                 "Notices and marks in the texts (flags, no verdicts)",
-                _columns(
+                columns(
                     "source_id: Source; documents_in: Documents read; "
                     "copyright_notices: Copyright notices; "
                     "reservation_notices: Reservations of mining or training; "
@@ -419,7 +357,7 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "lists",
                 "Opt-out and takedown lists",
-                _columns(
+                columns(
                     "list_id: List; kind: Kind; version: Version; licence: Licence; "
                     "retrieved: Retrieved; entries: Entries; "
                     "documents_matched: Documents matched; canaries: Canaries; "
@@ -438,7 +376,7 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "quarantine",
                 "Quarantined records",
-                _columns(
+                columns(
                     "reason: Reason; stage: Stage; source_id: Source; records: Records; "
                     "bytes: Bytes"
                 ),
@@ -455,7 +393,7 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "models",
                 "Models",
-                _columns(
+                columns(
                     "model: Model; version: Version; task: Task; licence: Licence; sha256: SHA-256"
                 ),
                 limit=40,
@@ -464,7 +402,7 @@ SECTIONS: tuple[Section, ...] = (
             Listing(
                 "rules",
                 "Rules",
-                _columns(
+                columns(
                     "rule_id: Rule; version: Version; mode: Mode; action: Action; "
                     "parameters: Parameters; basis: Basis"
                 ),
@@ -479,7 +417,7 @@ SECTIONS: tuple[Section, ...] = (
         (
             Facts(
                 "unknowns",
-                _columns(
+                columns(
                     "licence_unknown: No known licence; "
                     "rights_unobservable: No rights signal could be seen; "
                     "rights_unknown: Rights state unknown; "
@@ -506,7 +444,7 @@ SECTIONS: tuple[Section, ...] = (
         (
             Facts(
                 "run",
-                _columns(
+                columns(
                     "code_version: Version of muniment; schema_version: Version of the tables; "
                     "tokenizer: Tokenizer; config_sha256: SHA-256 of the job; "
                     "policy_sha256: SHA-256 of the rules; "

@@ -15,7 +15,8 @@ from markdown_it import MarkdownIt
 
 from muniment.pipelines import card
 from muniment.pipelines.card import escape_markdown, render_card, show
-from muniment.pipelines.card_sections import SECTIONS, Facts
+from muniment.pipelines.card_parts import Facts
+from muniment.pipelines.card_sections import SECTIONS
 from muniment.pipelines.query import ask, connect, find_named
 from muniment.pipelines.release import Release, open_release
 from muniment.schemas.errors import IntegrityError, UserError
