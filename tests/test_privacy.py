@@ -50,7 +50,21 @@ if fault == "detector":
             raise ValueError(text)
         return whole(scanner, view, *rest)
     module._structured = failing
-elif fault:
+elif fault == "disk":
+    import errno
+    left, whole = [60], os.fsync
+    def full(descriptor):
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, os.environ["CANARY_WORD"])
+        return whole(descriptor)
+    os.fsync = full
+elif fault == "crash":
+    def dying(*arguments):
+        os.abort()
+    import muniment.transforms.stage_units as module
+    module.annotate = dying
+elif fault and fault != "none":
     def failing(*arguments):
         raise ValueError("a document that says " + os.environ["CANARY_WORD"])
     if fault == "stage":
@@ -91,8 +105,13 @@ class Planted:
         return Search(words, self.personal.personal)
 
 
-def plant(folder: Path) -> Planted:
-    """Write a job whose inputs hold canaries wherever an input can hold anything."""
+def plant(folder: Path, times: int = 1) -> Planted:
+    """Write a job whose inputs hold canaries wherever an input can hold anything.
+
+    Args:
+        folder: Where to.
+        times: How many times as many good records, cut records and rows as usual.
+    """
     shown, cut, hidden, personal = (Canaries(seed) for seed in range(4))
     write_corpus(folder)
     kinds = (personal.email, personal.phone, personal.card, personal.resident)
@@ -117,6 +136,7 @@ def plant(folder: Path) -> Planted:
         } | changes
 
     good = [record(n, shown) for n in range(30)]
+    good += [record(10_000 + n, shown) for n in range(50 * (times - 1))]
     good += [
         record(n, shown, url=f"https://place.example.org/{shown.word()}") for n in range(30, 40)
     ]
@@ -160,12 +180,14 @@ def plant(folder: Path) -> Planted:
     ]
     random.Random(5).shuffle(lines)
     (folder / "loud.jsonl").write_bytes(b"\n".join(lines) + b"\n")
-    stream = "\n".join(json.dumps(record(80 + n, cut)) for n in range(60))
+    stream = "\n".join(json.dumps(record(80 + n, cut)) for n in range(60 * times))
     packed = gzip.compress(stream.encode())
     (folder / "cut.jsonl.gz").write_bytes(packed[: len(packed) // 2])
     name = f"by {personal.email()}.parquet"
-    texts = [text(500 + n, shown) for n in range(20)]
-    table = pa.table({"body": texts, hidden.word(): [hidden.word()] * 20, "n": range(20)})
+    rows = range(20 * times)
+    texts = [text(500 + n if times == 1 else 20_000 + n, shown) for n in rows]
+    said = [hidden.word() for _ in rows] if times > 1 else [hidden.word()] * 20
+    table = pa.table({"body": texts, hidden.word(): said, "n": rows})
     metadata = {f"note {hidden.word()}": personal.email()}
     pq.write_table(table.replace_schema_metadata(metadata), folder / name)
     content = yaml.safe_load((folder / "job.yaml").read_text())
