@@ -31,9 +31,9 @@ SECTIONS: tuple[Section, ...] = (
                 ),
             ),
             Listing(
-                "erasures",
+                "erasures-published",
                 "Erased on request since the release was made; all other numbers are of that time",
-                columns("request_id: Request; erased_on: Day; documents: Documents"),
+                columns("first_day: First day; last_day: Last day; documents: Documents"),
                 empty="Nothing.",
             ),
         ),
@@ -172,7 +172,7 @@ SECTIONS: tuple[Section, ...] = (
         ),
         (
             Listing(
-                "funnel",
+                "funnel-published",
                 "Funnel",
                 columns(
                     "rule_id: Rule; action: Action; documents: Leave here; also_hit: Also; "
@@ -183,7 +183,7 @@ SECTIONS: tuple[Section, ...] = (
                 bar="documents_left",
             ),
             Listing(
-                "reasons",
+                "reasons-published",
                 "Reasons",
                 columns(
                     "outcome: Outcome; reason: Reason; documents: Documents; "
@@ -194,7 +194,7 @@ SECTIONS: tuple[Section, ...] = (
                 empty="Nothing was left out.",
             ),
             Listing(
-                "shadow",
+                "shadow-published",
                 "Rules in shadow, which never act",
                 columns(
                     "rule_id: Rule; documents: Documents hit; "
@@ -355,7 +355,7 @@ SECTIONS: tuple[Section, ...] = (
                 ),
             ),
             Listing(
-                "lists",
+                "lists-published",
                 "Opt-out and takedown lists",
                 columns(
                     "list_id: List; kind: Kind; version: Version; licence: Licence; "

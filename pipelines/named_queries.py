@@ -362,6 +362,31 @@ NAMED_QUERIES: tuple[NamedQuery, ...] = (
     ),
     NamedQuery("pii-grades", "How grave is the personal data found?", "compliance"),
     NamedQuery(
+        "reasons-published",
+        "What may be published of why documents left?",
+        "compliance",
+    ),
+    NamedQuery(
+        "funnel-published",
+        "What may be published of how many documents each rule leaves?",
+        "compliance",
+    ),
+    NamedQuery(
+        "shadow-published",
+        "What may be published of what the rules in shadow would remove?",
+        "compliance",
+    ),
+    NamedQuery(
+        "lists-published",
+        "What may be published of the opt-out lists that were used?",
+        "compliance",
+    ),
+    NamedQuery(
+        "erasures-published",
+        "What may be published of what was erased since the release was made?",
+        "compliance",
+    ),
+    NamedQuery(
         "pii-published",
         "What of the personal-data counts may be published?",
         "compliance",

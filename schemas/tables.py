@@ -196,11 +196,13 @@ DOCUMENTS = TableSpec(
             "Duplicate cluster, the doc_id of its first member by priority; null outside clusters.",
             nullable=True,
         ),
-        Field("out_file", WORD, "Corpus file that holds it; null if not kept.", nullable=True),
+        Field(
+            "out_file", WORD, "Corpus file that it was written to; null if not kept.", nullable=True
+        ),
         Field(
             "out_row",
             pa.uint32(),
-            "Row in that file; null if not kept.",
+            "Row in that file when it was made; null if not kept.",
             nullable=True,
             ascending=True,
         ),

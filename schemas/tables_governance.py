@@ -166,7 +166,20 @@ ACCOUNTED = TableSpec(
     _COUNTED,
 )
 
-WORKED_OUT: tuple[TableSpec, ...] = (REQUEST_MATCHES, ACCOUNTED)
+PUBLISHED_GROUPS = TableSpec(
+    "published_groups",
+    "One rule by which documents left, and how it is named where its count is published: counts about "
+    "persons speak of 11 documents or more.",
+    (
+        Field("rule_id", WORD, "Rule."),
+        Field("reason", WORD, "Reason it gave."),
+        Field("shown_reason", pa.string(), "The reason, or what it stands together with."),
+        Field("shown_rule", pa.string(), "The rule, or what it stands together with."),
+        Field("silent", pa.bool_(), "Whether there are too few even together."),
+    ),
+)
+
+WORKED_OUT: tuple[TableSpec, ...] = (REQUEST_MATCHES, ACCOUNTED, PUBLISHED_GROUPS)
 """Views that are statements over other tables."""
 
 BESIDE: tuple[TableSpec, ...] = (

@@ -311,7 +311,7 @@ def test_hostile_words_are_inert_in_html(
         assert all((attrs.get(name) or "#").startswith("#") for name in ("href", "src"))
     shown = inert(word)
     places = {(query, column) for query, _, column, text in page.cells if text == shown}
-    assert {("sources", "publisher"), ("rules", "basis"), ("lists", "list_id")} <= places
+    assert {("sources", "publisher"), ("rules", "basis"), ("lists-published", "list_id")} <= places
     assert shown.strip() in page.prose, "the name, literally"
 
 

@@ -275,4 +275,4 @@ class LongHistories(Histories):
 
 
 TestLongHistories = pytest.mark.long(LongHistories.TestCase)
-TestLongHistories.settings = settings(max_examples=60, stateful_step_count=30)
+TestLongHistories.settings = settings(max_examples=20, stateful_step_count=20)
