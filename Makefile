@@ -52,6 +52,7 @@ test-long: venv  ## run the tests that take minutes: faults, kills, scale
 flink-test: venv  ## run jobs on a Flink cluster on this machine: equal bytes, faults (minutes; Java 17, Maven)
 	@$(BIN)/python infra/flink/jars.py $(FLINK_JARS)
 	@MUNIMENT_FLINK_JARS=$(abspath $(FLINK_JARS)) $(BIN)/python -m pytest -q -m long tests/test_flink.py
+	@$(BIN)/python benchmarks/corpora.py mixed
 	@$(BIN)/python infra/flink/compare.py --jars $(FLINK_JARS) demo mixed
 
 cloud-test: wheel  ## translate the graph for Dataflow, check the Kubernetes manifests (an environment of its own)

@@ -8,6 +8,7 @@ skips.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -47,7 +49,8 @@ def cluster(jars, repository, tmp_path_factory) -> Iterator[object]:
     from cluster import Cluster
 
     running = Cluster(tmp_path_factory.mktemp("cluster"))
-    running.start(jars / "flink", task_managers=2, slots=2, python=sys.executable)
+    jar = jars / "job-server.jar"
+    running.start(jars / "flink", task_managers=2, slots=2, python=sys.executable, jar=jar)
     try:
         yield running
     finally:
@@ -98,13 +101,37 @@ def wait_for(what: Callable[[], object], launcher: subprocess.Popen[str]) -> obj
     pytest.fail("the job did not come so far")
 
 
+def varint(data: bytes) -> int:
+    return sum((byte & 127) << 7 * place for place, byte in enumerate(data))
+
+
+def counters(cluster) -> Counter[tuple[str, str]]:
+    """Return muniment's counters of the job that ended last, as Flink shows them."""
+    jobs = [job for job in cluster.ask("jobs/overview")["jobs"] if job["state"] == "FINISHED"]
+    latest = max(jobs, key=lambda job: job["end-time"])["jid"]
+    (found,) = cluster.ask(f"jobs/{latest}/accumulators")["user-task-accumulators"]
+    total: Counter[tuple[str, str]] = Counter()
+    for item in json.loads(found["value"])["metrics"]["attempted"]:
+        namespace, name = item["labels"].get("NAMESPACE", ""), item["labels"].get("NAME", "")
+        if namespace.startswith("muniment."):
+            total[namespace, name] += varint(base64.b64decode(item["payload"]))
+    return total
+
+
 @pytest.mark.parametrize("way", ["engine", "files"])
-def test_a_flink_cluster_gives_the_same_release(small_job, small_release, flags, tmp_path, way):
+def test_a_flink_cluster_gives_the_same_release(
+    small_job, small_release, cluster, flags, tmp_path, way
+):
     code, said = finish(start(small_job, tmp_path, "--exchange", way, *flags))
     assert code == 0, said
     assert release_digests(tmp_path) == release_digests(small_release[0])
     release = tmp_path / (tmp_path / "CURRENT").read_text().strip()
     assert json.loads((release / "run.json").read_text())["exchange"] == way
+    documents = json.loads((release / "MANIFEST.json").read_text())["totals"]["documents"]
+    counted = counters(cluster)
+    assert counted["muniment.annotate", "records"] == documents["read"]
+    for outcome in ("kept", "removed", "quarantined"):
+        assert counted["muniment.finalize", outcome] == documents[outcome]
 
 
 def test_the_default_exchange_is_the_engines(small_job, flags, tmp_path):

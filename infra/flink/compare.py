@@ -30,7 +30,7 @@ from muniment.pipelines.demo_corpus import build_demo
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from corpora import default_cache
-from corpus_job import open_corpus, write_job
+from corpus_job import BenchmarkError, open_corpus, write_job
 from process_tree import Measured, Peaks, run_measured
 
 ROUNDS = 2
@@ -143,21 +143,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     equal = True
     with tempfile.TemporaryDirectory(prefix="muniment-flink-") as name:
         folder = Path(name).resolve()
-        cluster = Cluster(folder / "cluster")
+        cluster, jar = Cluster(folder / "cluster"), options.jars.absolute() / "job-server.jar"
         try:
             start = time.perf_counter()
-            cluster.start(options.jars / "flink", task_managers=2, slots=2, python=sys.executable)
+            cluster.start(
+                options.jars / "flink", task_managers=2, slots=2, python=sys.executable, jar=jar
+            )
             print(
                 json.dumps({"cluster_seconds": round(time.perf_counter() - start, 1)}), flush=True
             )
-            jar = options.jars.absolute() / "job-server.jar"
             flags = [*cluster.flags(WORKERS), f"--flink_job_server_jar={jar}"]
             for item in options.names:
                 (folder / item / "job").mkdir(parents=True)
                 report = compare(item, folder / item, cluster, flags)
                 print(json.dumps(report), flush=True)
                 equal = equal and not report["differing"]
-        except (ClusterError, OSError) as error:
+        except (BenchmarkError, ClusterError, OSError) as error:
             print(f"compare.py: {error}", file=sys.stderr)
             return 2
         finally:
