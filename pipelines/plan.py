@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,9 @@ from ..transforms.storage import digest_of
 from ..transforms.stores import Location, location_of, resolve, store_at
 from ..transforms.works import load_works
 from .former_releases import former_parts
+
+_LOOKS_AT_ONCE = 8
+"""Input files looked at at a time: what an object store answers takes longer than it costs."""
 
 
 def make_plan(loaded: LoadedJob, work: Location) -> Plan:
@@ -153,27 +158,29 @@ def _inspect(loaded: LoadedJob, job: Job) -> list[tuple[str, str, str, FileFacts
     """Find and inspect the files of every source, in canonical order (source, label)."""
     limits = ReadLimits(**job.limits.model_dump())
     found: list[tuple[str, str, str, FileFacts]] = []
-    for source in job.sources:
-        fields = source.fields.model_dump(exclude_none=True)
-        own: list[tuple[str, FileFacts]] = []
-        for label in _expand(loaded, source.name, source.paths):
-            path = resolve(loaded.inputs, label)
-            facts = inspect_file(
-                path,
+    with ThreadPoolExecutor(_LOOKS_AT_ONCE) as pool:
+        for source in job.sources:
+            labels = _expand(loaded, source.name, source.paths)
+            places = [resolve(loaded.inputs, label) for label in labels]
+            look = partial(
+                inspect_file,
                 format=source.format,  # type: ignore[arg-type]  # the model allows these words only
-                fields=fields,
+                fields=source.fields.model_dump(exclude_none=True),
                 limits=limits,
             )
-            shown = printable(label)
-            if facts.format in CRAWL_FORMATS and source.fields != FieldMapping():
-                raise InputError(
-                    f"source {source.name}: fields: {shown} is a crawl file, whose fields are "
-                    "known; leave `fields` out"
-                )
-            own.append((shown, facts))
-            found.append((source.name, shown, path, facts))
-        check_same_types(own)
-        _check_digest(source, [facts.sha256 for _, facts in sorted(own)])
+            own: list[tuple[str, FileFacts]] = []
+            # In order, so that of several files that are wrong always the same one is named.
+            for label, place, facts in zip(labels, places, pool.map(look, places), strict=True):
+                shown = printable(label)
+                if facts.format in CRAWL_FORMATS and source.fields != FieldMapping():
+                    raise InputError(
+                        f"source {source.name}: fields: {shown} is a crawl file, whose fields are "
+                        "known; leave `fields` out"
+                    )
+                own.append((shown, facts))
+                found.append((source.name, shown, place, facts))
+            check_same_types(own)
+            _check_digest(source, [facts.sha256 for _, facts in sorted(own)])
     return sorted(found, key=lambda item: item[:2])
 
 

@@ -138,6 +138,14 @@ def write_job(folder: Path, count: int, **changes: Any) -> Path:
     return path
 
 
+def test_of_several_files_that_cannot_be_read_the_first_one_is_named(tmp_path: Path) -> None:
+    path = write_job(tmp_path, 40)
+    for number in (12, 7, 31):
+        (tmp_path / f"web-{number:03d}.jsonl").write_bytes(b"PK\x03\x04")
+    with pytest.raises(InputError, match=r"web-007\.jsonl: unsupported_container"):
+        planned(path, tmp_path / "work")
+
+
 def as_known(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Leave out where a document lies in the corpus: that is the split's."""
     return [{k: v for k, v in row.items() if k not in {"out_file", "out_row"}} for row in rows]
