@@ -393,6 +393,9 @@ def test_whoever_asks_about_releases_on_a_store_gets_the_answers_of_a_disk(
         ["diff", "OUT", first, second],
         ["whatif", "OUT", "--list", str(hosts)],
         ["card", "OUT", "--format", "html"],
+        ["erase", "case-1", "OUT", "--document", both, *key],
+        ["verify", "OUT", *key],
+        ["explain", "OUT", both],
     ):
         answers = []
         for output in (remote, str(local)):
@@ -401,6 +404,8 @@ def test_whoever_asks_about_releases_on_a_store_gets_the_answers_of_a_disk(
         assert answers[0] == answers[1], verb
         assert answers[0][0] == 0, verb
         assert answers[0][1], verb
+    assert "erased on request case-1" in answers[0][1]
+    assert without_times(objects(bucket, "out/")) == without_times(files_of(local))
 
 
 def test_a_job_file_on_a_store_brings_its_key_and_its_lists(
