@@ -19,15 +19,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import re2
 import zstandard
 
 _RESIDENT_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)  # GB 11643-1999
-_BYTES = re2.Options()
-_BYTES.encoding = re2.Options.Encoding.LATIN1
-_BYTES.max_mem = 1 << 30
+_START, _STEP = 8, 1 << 20
 
 
 @dataclass
@@ -107,11 +105,32 @@ class Search:
                 digest = hashlib.new(algorithm, value.encode())
                 name = f"{algorithm} of {value}".encode()
                 self._names |= {digest.digest().lower(): name, digest.hexdigest().encode(): name}
-        self._pattern = re2.compile(b"|".join(map(re2.escape, self._names)), _BYTES)
+        self._by_start: dict[int, list[bytes]] = {}
+        for needle in self._names:
+            assert len(needle) >= _START, "a canary this short is found by chance"
+            self._by_start.setdefault(int.from_bytes(needle[:_START]), []).append(needle)
+        self._starts = np.array(sorted(self._by_start), np.uint64)
 
     def within(self, data: bytes) -> set[str]:
-        """Return the canaries in some bytes."""
-        found = {self._names[match.group()] for match in self._pattern.finditer(data.lower())}
+        """Return the canaries in some bytes.
+
+        Their first bytes are looked up at every place at once: an expression of 10^5 alternatives
+        would be read a hundred times slower.
+        """
+        data = data.lower()
+        found: set[bytes] = set()
+        for at in range(0, max(0, len(data) - _START + 1), _STEP):
+            block = np.frombuffer(data[at : at + _STEP + _START - 1], np.uint8)
+            size = len(block) - _START + 1
+            keys = np.zeros(size, np.uint64)
+            for place in range(_START):
+                keys = (keys << np.uint64(8)) | block[place : place + size]
+            known = np.searchsorted(self._starts, keys).clip(max=max(0, len(self._starts) - 1))
+            hits = np.flatnonzero(self._starts[known] == keys) if len(self._starts) else ()
+            for hit in hits:
+                for needle in self._by_start[int(keys[hit])]:
+                    if data.startswith(needle, at + int(hit)):
+                        found.add(self._names[needle])
         return {name.replace(b"\0", b"").decode() for name in found}
 
     def leaks(self, folder: Path, *, but: tuple[str, ...] = ()) -> dict[str, set[str]]:

@@ -103,7 +103,7 @@ def test_a_release_holds_none(
     ):
         assert main(["query", folder, statement]) in (0, 2)
     said = capfd.readouterr()
-    for form in ("md", "html", "croissant"):
+    for form in ("md", "html"):
         assert main(["card", folder, "--format", form]) == 0
     shown = capfd.readouterr()
     assert planted.outside().within("".join((*said, *shown)).encode()) == set()

@@ -18,7 +18,7 @@ from ..schemas.rights import Channel, Protocol, SignalStatus, SignalValue
 from .dates import parse_times
 from .list_rules import list_column, score_column, staying_column
 from .pii import span_actions
-from .protect import withhold_hosts
+from .protect import only_where, withhold_hosts
 from .rights import (
     first_entries,
     licence_allowed,
@@ -96,7 +96,7 @@ def measure_rights(
     host = withhold_hosts(run, hosts["host"])
     columns: Columns = {
         "host": host,
-        "domain": pc.if_else(pc.is_valid(host), hosts["domain"], None),
+        "domain": only_where(pc.is_valid(host), hosts["domain"]),
         "fetched_at": parse_times(clean["fetched"]),
         "source_kind": pa.repeat(source.kind.value, n),
         "notice": find_notices(clean["text"]),

@@ -127,7 +127,7 @@ def scrub(run: Run, values: pa.Array, langs: pa.Array) -> pa.Array:
         return values
     found = detect(values, langs, ner="off", key=run.pii_key, custom=run.pii.custom)
     safe = redact(values, found.spans, run.pii.policy)
-    return pc.if_else(pa.array(found.faults == 0), safe, None)
+    return only_where(pa.array(found.faults == 0), safe)
 
 
 def withhold(run: Run, values: pa.Array, langs: pa.Array) -> pa.Array:
@@ -140,7 +140,7 @@ def withhold(run: Run, values: pa.Array, langs: pa.Array) -> pa.Array:
     """
     if not run.job.personal_data.enabled or values.null_count == len(values):
         return values
-    return pc.if_else(pa.array(holds_personal_data(run, values, langs)), None, values)
+    return only_where(pa.array(~holds_personal_data(run, values, langs)), values)
 
 
 def withhold_hosts(run: Run, hosts: pa.Array) -> pa.Array:
@@ -158,7 +158,21 @@ def withhold_hosts(run: Run, hosts: pa.Array) -> pa.Array:
     if not len(asked):
         return hosts
     telling = asked.filter(pa.array(holds_personal_data(run, asked, pa.repeat("und", len(asked)))))
-    return pc.if_else(pc.is_in(names, telling), None, names).take(encoded.indices)
+    return only_where(pc.invert(pc.is_in(names, telling)), names).take(encoded.indices)
+
+
+def only_where(kept: pa.Array, values: pa.Array) -> pa.Array:
+    """Return values, null where they are not kept, and none of the bytes of those.
+
+    Arrow's `if_else` marks a value as null and leaves its bytes in the buffer, which an IPC file
+    then holds.
+
+    Args:
+        kept: bool `[n]`, without nulls.
+        values: string `[n]`.
+    """
+    rows = pa.array(np.arange(len(values)), mask=~kept.to_numpy(zero_copy_only=False))
+    return values.take(rows)
 
 
 def publishable_name(run: Run, name: str) -> str:

@@ -38,6 +38,10 @@ def international(data: Text, start: int, end: int) -> Span | None:
     if _SURROGATE.search(data[start:end].tobytes().lstrip(b"+0")) is not None:
         return None
     if value.startswith("00"):
+        if _DECIMALS.search(value) is not None:
+            return None
+        if value.replace(" ", "").isdigit() and _amid_numbers(data, start, end, either=True):
+            return None
         if start and data[start - 1] in b".,-/":
             return None  # The end of a decimal.
         value = "+" + value[2:]
@@ -55,6 +59,9 @@ _SURROGATE = re2.compile(rb"\A[^0-9]{0,2}(?:1[^0-9]{0,2})?555[^0-9]{0,2}555[^0-9
 """555-01xx (kept for fiction) in area code 555 (never assigned): what `surrogates` writes. Other
 555-01xx numbers are taken for real ones: texts that are no fiction hold them as well."""
 
+_DECIMALS = re2.compile(r"\.[0-9]+ [0-9]+\.")
+"""Numbers with decimals in a row: "001.94 045.86 247"."""
+
 _PAIRED = ("DE", "FR")
 """Regions whose national format is nothing but short groups, as the rows of number tables are."""
 
@@ -67,6 +74,17 @@ def _amid_numbers(data: Text, start: int, end: int, *, either: bool) -> bool:
     before = _AMID_BEFORE.search(data[max(0, start - 3) : start]) is not None
     after = _AMID_AFTER.search(data[end : end + 12]) is not None
     return before or after if either else before and after
+
+
+_LISTED_BEFORE, _LISTED_AFTER = re2.compile(rb"[0-9]{4}, ?\z"), re2.compile(rb"\A, ?[0-9]{4}")
+
+
+def _listed(data: Text, start: int, end: int) -> bool:
+    """Whether bare digits stand in the midst of a list of numbers with commas."""
+    return (
+        _LISTED_BEFORE.search(data[max(0, start - 6) : start]) is not None
+        and _LISTED_AFTER.search(data[end : end + 6]) is not None
+    )
 
 
 _ADDRESS_PART = re2.compile(rb"(?:://|\?)[^\s\"'<>]*[/=]\z")
@@ -120,7 +138,9 @@ def region_check(region: str) -> Check:
         if not apart(data, start, end) or _in_address(data, start, end):
             return None
         value = _clean(data, start, end)
-        if region in _PAIRED and _amid_numbers(data, start, end, either=True):
+        if region in _PAIRED and ("  " in value or _amid_numbers(data, start, end, either=True)):
+            return None
+        if value.isdigit() and _listed(data, start, end):
             return None
         if (len(value) == 10 and value[5] == "-") or "".join(
             filter(str.isdigit, value)
@@ -140,7 +160,9 @@ def nanp(data: Text, start: int, end: int) -> Span | None:
         return None
     if _SURROGATE.search(data[start:end]) is not None:
         return None
-    return None if _amid_numbers(data, start, end, either=False) else (start, end)
+    # Blanks alone may part the columns of a table as well.
+    blanks = not bytes(data[start:end]).strip(b"0123456789 ")
+    return None if _amid_numbers(data, start, end, either=blanks) else (start, end)
 
 
 _NAMED = re2.compile(rb"(?i:[a-z]_|[a-z]id=)\z")
@@ -159,8 +181,14 @@ def cn_mobile(data: Text, start: int, end: int) -> Span | None:
     return (start, end) if len(set(digits[-9:])) > 1 else None
 
 
+_DOTTED_NAME = re2.compile(rb"(?:[0-9A-Za-z]\.|[0-9]/)[a-z]+\.\z")
+"""Parts of an identifier: "10.1016/j.cell.2004.55.658"."""
+
+
 def after_cue(data: Text, start: int, end: int) -> Span | None:
     """Confirm a number after or before a cue word: 6 to 20 digits, no price, date or version."""
+    if _DOTTED_NAME.search(data[max(0, start - 24) : start]) is not None:
+        return None
     value = _clean(data, start, end)
     # Two blanks part two columns; "(24" after a number begins a remark.
     for break_ in ("  ", "("):

@@ -63,11 +63,20 @@ _GUARDED = frozenset(
 _NOT_PERSONAL = (
     r"(?:(?i:order|invoice|isbn|issn|ean|gtin|doi|tracking|serial|sku|part|"
     r"item|model|ticket|case|refs?|reference|transaction|"
-    r"version|build|bug|issue|commit|patent|batch|lot|po|epoch|timestamp|boundary)"
-    r"(?:\s?(?i:no|number|num|nr|id|code))?|"
-    r"(?:订单|单号|流水|快递|运单|发票|版本|产品|型号|批次|批号|序列|交易|工单|訂單)(?:号|号码|编号|單號)?)[\s.:：#=-]{0,3}\z"
+    r"version|build|bug|issue|commit|patent|batch|lot|po|epoch|timestamp|boundary|"
+    r"thread|pid|tid|seed|size|offset|length|bytes|hash|session|request|req|trace|span|node)"
+    r"(?:[\s_-]?(?i:no|number|num|nr|id|code))?|"
+    r"(?:订单|单号|流水|快递|运单|发票|版本|产品|型号|批次|批号|序列|交易|工单|訂單|编号|編號|条形码|总计|合计|"
+    r"总额|金额|价格|总价|销量|播放量|浏览量|阅读量|点击量|总数|数量)(?:号|号码|编号|單號|为|约|达)?)"
+    r"[\s.:：#=(\[-]{0,3}\z"
 )
 """Words that say, right before a number, that it numbers a thing and not a person."""
+_COUNTED = (
+    r"\A(?:\s?(?i:bytes|[kmgt]i?b|bits|rows|records|items|users|views|hits|times|downloads|lines|"
+    r"dollars|euros?|usd|eur|rmb|cny|yuan|ms|ns|seconds)\b|"
+    r"元|字节|字節|美元|毫秒|[次个個條条人亿億万萬件页頁行](?:[\s，。、；：,.;:)）]|\z))"
+)
+"""Units that say, right behind bare digits, that they are an amount (of 13 digits at most)."""
 
 
 class Hit(NamedTuple):
@@ -130,7 +139,7 @@ class _Compiled:
         """Return the hit of the first row whose check confirms a candidate."""
         for pattern, guarded in self.rows:
             found = (start, end) if pattern.check is None else pattern.check(data, start, end)
-            if found is not None and not (guarded and _numbers_a_thing(data, found[0])):
+            if found is not None and not (guarded and _numbers_a_thing(data, *found)):
                 return Hit(found[0], found[1], pattern)
         return None
 
@@ -138,8 +147,14 @@ class _Compiled:
 _BEFORE = re2.compile(_NOT_PERSONAL.encode(), _options(8 << 20))
 
 
-def _numbers_a_thing(data: memoryview, start: int) -> bool:
-    return _BEFORE.search(data[max(0, start - 40) : start]) is not None
+_BEHIND = re2.compile(_COUNTED.encode(), _options(8 << 20))
+
+
+def _numbers_a_thing(data: memoryview, start: int, end: int) -> bool:
+    if _BEFORE.search(data[max(0, start - 40) : start]) is not None:
+        return True
+    amount = end - start <= 13 and bytes(data[start:end]).isdigit()
+    return amount and _BEHIND.search(data[end : end + 16]) is not None
 
 
 _LABEL = re2.compile(b"\\A(?:" + PLACEHOLDER.encode() + b")", _options(8 << 20))

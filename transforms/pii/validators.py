@@ -119,11 +119,26 @@ def _card_groups(sizes: list[int]) -> bool:
     return fours or sizes[0] == 6 or (sizes[0] == 4 and sizes[1] in (6, 10, 11))
 
 
+_FOURS_BEFORE = re2.compile(rb"(?:\A|[^0-9])((?:[0-9]{4} ){1,16})\z")
+_FOURS = re2.compile(rb"\A[0-9]{4}(?: [0-9]{4})*")
+
+
+def _rows_of_fours(data: Text, start: int, end: int) -> bool:
+    """Whether groups of four digits go on beyond whole cards: a row of a table, or of years."""
+    run = _FOURS.search(data[start : end + 80])
+    if run is None or run.end() < 19:
+        return False
+    before = _FOURS_BEFORE.search(data[max(0, start - 80) : start])
+    return (run.end() + 1 + (len(before[1]) if before is not None else 0)) % 20 != 0
+
+
 def card(data: Text, start: int, end: int) -> Span | None:
     """Confirm a payment card number: issuer range, length and Luhn; the longest run of groups."""
     value = bytes(data[start:end])
     if start >= 2 and data[start - 1] == 46 and 48 <= data[start - 2] <= 57:
         return None  # Decimals.
+    if _rows_of_fours(data, start, end):
+        return None
     groups: list[tuple[int, int]] = []
     at = 0
     for part in value.replace(b"-", b" ").split(b" "):
@@ -195,6 +210,11 @@ _IP_BEFORE = re2.compile(
 )
 """Words near an IP address. They are whole words: "script" and "telist_ips.t" say nothing."""
 
+_FILE_BEHIND = re2.compile(
+    rb"(?i)\A[.-](?:tar|t?gz|tgz|zip|bz2|xz|7z|deb|rpm|exe|msi|dmg|pkg|apk|jar|whl|so|dll|iso|img|"
+    rb"diff|patch|orig|dist|src|bin)\b"
+)
+"""Ends of names of files, before which stands a version ("libfoo-47.49.53.47.tar.gz")."""
 _HEADING_AFTER = re2.compile(rb"\A(?:\.? +\pL|\.[^0-9])")
 
 
@@ -246,6 +266,8 @@ def _ipv4(data: Text, start: int, end: int, *, scope: str, disguised: bool = Fal
         return None
     if disguised:
         return start, end
+    if _FILE_BEHIND.search(data[end : end + 10]) is not None:
+        return None
     before = data[max(0, start - 40) : start]
     if _VERSION_BEFORE.search(before) is not None:
         return None
@@ -458,6 +480,8 @@ def email(data: Text, start: int, end: int) -> Span | None:
         rest = value[len(value) - len(value.lstrip(_WORD_BYTES)) :]
         if not rest.startswith(b"@"):
             start, value = end - len(rest), rest
+    if value.startswith(b"git@") and bytes(data[end : end + 1]) == b":":
+        return None  # "git@github.com:organisation/repository", of nobody.
     local, _, domain = value.rpartition(b"@")
     stripped = local.lstrip(b".'-/=&*")
     start += len(local) - len(stripped)
