@@ -3,12 +3,13 @@
 
     python benchmarks/pii_accuracy.py [--part NAME ...] [--presidio]
 
-Eight parts, each printed as one JSON object a line:
+Nine parts, each printed as one JSON object a line:
 
 english     synthetic sentences with spans (pii_en_dev), scope `all`; a gold span counts as found
             when spans of any type cover at least half of it, a predicted one as right when it
             touches a gold span of an identifying type.
 names       persons in real social-media text (ner_en_dev).
+no-names    what is taken for a person in manuals and source text (needs `corpora.py`'s sources).
 names-zh    persons in real Chinese text: authors of classical poems (needs `corpora.py`'s sources).
 chinese     values made here (valid check digits) at random places of real Chinese comments, glued
             or spaced.
@@ -41,6 +42,7 @@ from pii_disguises import digits, disguised, disguised_cases, luhn_complete, res
 from pii_identifiers import CHINESE, ENGLISH, SECRET_LOOK_ALIKES, Case, national, secrets
 
 from muniment.transforms.pii import PiiModels, detect
+from muniment.transforms.pii.givennames import name_list
 
 KEY = bytes(range(32))
 DATA = Path(
@@ -236,8 +238,62 @@ def names() -> None:
         )
 
 
-POEMS = Path.home() / ".cache" / "muniment" / "corpora" / "sources" / "chinese-poetry" / "parquet"
-"""Where `corpora.py` puts the package chinese-poetry (MIT)."""
+SOURCES = Path.home() / ".cache" / "muniment" / "corpora" / "sources"
+"""Where `corpora.py` puts its packages."""
+NAMELESS = ("gnome-user-docs", "openjdk-doc", "linux-doc", "debian-handbook", "linux-source")
+"""Manuals and source text that the judge of names was not trained on."""
+PASSAGE = 1_500
+"""Characters of a passage."""
+
+
+def passages(source: str, n: int) -> list[str]:
+    """Return n passages of English documents of a package, drawn by a fixed seed, of whole words.
+
+    Args:
+        source: Folder of the package below `SOURCES`.
+        n: Documents; a passage of each.
+    """
+    rows = pq.read_table(SOURCES / source / "parquet", columns=["text", "lang"]).to_pylist()
+    rng = random.Random(3)
+    rng.shuffle(rows)
+    out: list[str] = []
+    for row in rows:
+        text = row["text"]
+        if len(text) < 200 or not (row["lang"] or "en").startswith("en"):
+            continue
+        start = rng.randrange(max(1, len(text) - PASSAGE))
+        passage = text[start : start + PASSAGE]
+        if start:
+            passage = passage.partition(" ")[2]
+        passage = passage.rpartition(" ")[0]
+        if sum(map(str.isascii, passage)) > 0.95 * len(passage) > 0:
+            out.append(passage)
+        if len(out) == n:
+            break
+    return out
+
+
+def no_names(n: int = 400) -> None:
+    """Measure what is taken for a name in manuals and source text, where hardly any is.
+
+    Nobody labelled them: authors and maintainers are named in them, so a capitalised hit with a
+    frequent given name in it counts apart, as `listed`; all others count as false.
+    """
+    for source in NAMELESS:
+        texts = passages(source, n)
+        words = sum(len(text.split()) for text in texts)
+        listed = false = 0
+        for text, hits in zip(texts, found(texts, "en", "all"), strict=True):
+            for start, end, kind in hits:
+                if kind == "PERSON":
+                    is_listed = text[start].isupper() and any(
+                        word.lower() in name_list().frequent for word in text[start:end].split()
+                    )
+                    listed, false = listed + is_listed, false + (not is_listed)
+        report(
+            "no-names", source=source, words=words, listed_per_1000=round(1000 * listed / words, 2),
+            false_per_1000=round(1000 * false / words, 2),
+        )  # fmt: skip
 
 
 def names_zh(n: int = 2000) -> None:
@@ -247,7 +303,9 @@ def names_zh(n: int = 2000) -> None:
     `n` authors, drawn by a fixed seed; the text is read as it is, title and verses around the name.
     What is found in verses and titles is counted, not judged: nobody labelled the names in them.
     """
-    poems = pq.read_table(POEMS, columns=["text"])["text"].to_pylist()
+    poems = pq.read_table(SOURCES / "chinese-poetry" / "parquet", columns=["text"])[
+        "text"
+    ].to_pylist()
     random.Random(23).shuffle(poems)
     by_author: dict[str, str] = {}
     for poem in poems:
@@ -524,6 +582,7 @@ def secret_part() -> None:
 PARTS: dict[str, Callable[[], None]] = {
     "names": names,
     "names-zh": names_zh,
+    "no-names": no_names,
     "chinese": chinese,
     "lookalikes": lookalikes,
     "disguises": disguises,

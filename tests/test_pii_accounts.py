@@ -17,6 +17,11 @@ ACCOUNTS = [
     ("Follow me @jdoe42!", "jdoe42"),
     ("follow us on instagram @little_bakery", "little_bakery"),
     ("RT @janedoe: so true", "janedoe"),
+    ("@janedoe no worries", "janedoe"),
+    ("so happy for you (@janedoe) :)", "janedoe"),
+    ("love this " + "so " * 400 + "RT @janedoe: yes", "janedoe"),
+    ("@ janedoe no worries", "janedoe"),
+    ("the beach at @ jane_doe today", "jane_doe"),
     ("DM me at @janedoe please", "janedoe"),
     ("ask @janedoe on Mastodon", "janedoe"),
     ("Twitter handle: janedoe", "janedoe"),
@@ -44,6 +49,9 @@ NO_ACCOUNTS = [
     "@article{doe2001, title={On}}",
     "meet @ noon, 3 apples @ 2 each",
     "user @ host",
+    "lunch @ work, then the gym",
+    "The class is annotated with @Deprecated, see @author there.",
+    "a word " * 200 + "@janedoe and more",
     "follow @Component(selector) in the guide",
     "https://github.com/apache/beam",
     "https://twitter.com/share?url=x",
@@ -58,10 +66,10 @@ NO_ACCOUNTS = [
 
 
 def accounts(text: str) -> list[str]:
-    """Return the accounts found in a text."""
+    """Return the accounts found in a text, without their @."""
     spans = detect(pa.array([text]), pa.array(["en"]), key=KEY).spans.to_pylist()
     return [
-        text[span["start"] : span["end"]]
+        text[span["start"] : span["end"]].lstrip("@ ")
         for span in spans
         if span["entity_type"] == "SOCIAL_ACCOUNT"
     ]

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +23,7 @@ from muniment.transforms.pii.entity_parser import Reading
 from muniment.transforms.pii.givennames import LIST, given_names
 from muniment.transforms.pii.lac import sentences
 from muniment.transforms.pii.name_judge import judged
+from muniment.transforms.pii.name_words import BUCKETS, Words, letter_groups
 
 KEY = bytes(range(32))
 detect_module = sys.modules["muniment.transforms.pii.detect"]
@@ -259,6 +261,7 @@ def test_a_lone_surname_counts_before_a_form_of_address() -> None:
         ("Thanks to Ngozi Okafor for the report.", {"Ngozi Okafor"}),
         ("Install the package with dpkg and run debconf again.", set()),
         ("Choose Insert - Header and click Format.", set()),
+        ("omg i love jessica, she is the best", {"jessica"}),
     ],
 )
 def test_words_are_judged_as_names_by_their_surroundings(text: str, named: set[str]) -> None:
@@ -273,9 +276,67 @@ def test_words_are_judged_as_names_by_their_surroundings(text: str, named: set[s
     assert found == named
 
 
+VECTORS = np.eye(2, dtype=np.float32)
+COMMON = "the of and or to a i in with saw sang left later run again for disease fun wax sos on n"
+
+
+def words(**weights: list[float]) -> Words:
+    """Return words of which only common ones have a vector."""
+    strings = pytest.importorskip("spacy.strings")
+    rows = {strings.get_string_id(word): 0 for word in COMMON.split()}
+    vectors = SimpleNamespace(key2row=rows, data=VECTORS)
+    return Words(SimpleNamespace(vocab=SimpleNamespace(vectors=vectors)), **weights)
+
+
+def read_as(text: str, entity: str) -> Reading:
+    """Return a reading in which one part of a text is a person."""
+    start = text.index(entity)
+    entities = [(start, start + len(entity), "PERSON")]
+    return Reading(entities, np.empty(0, np.int64), np.empty(0, np.float32))
+
+
+def may_be_names(text: str, entity: str) -> set[str]:
+    """Return the candidates of a text with one entity."""
+    found = judged(text, read_as(text, entity), words())
+    return {text[item.candidate.start : item.candidate.end] for item in found}
+
+
+def test_of_an_entity_with_digits_or_marks_the_capitalised_words_may_be_a_name() -> None:
+    assert may_be_names("m8 Zorb Quux of 5 sos", "m8 Zorb Quux of 5") == {"Zorb Quux"}
+    assert may_be_names("the Lil Mama/ Zorb Quux disease", "Lil Mama/ Zorb Quux") == {
+        "Lil Mama",
+        "Zorb Quux",
+    }
+
+
+def test_an_unknown_word_in_small_letters_may_be_a_name_only_where_people_talk() -> None:
+    assert "zorblax" not in may_be_names("Run Anna with zorblax again.", "Anna")
+    assert "zorblax" in may_be_names("Anna and i saw zorblax again", "Anna")
+    assert "zorblax" in may_be_names("Anna saw zorblax #fun", "Anna")
+    assert "zorblax" not in may_be_names("Anna: for (i = 0; i < n; i++) zorblax", "Anna")
+
+
+def test_a_word_of_a_name_elsewhere_in_the_text_and_of_a_handle_is_noted() -> None:
+    text = "@QuuxOfficial Zorb Quux sang. Later Quux left"
+    *_, last = judged(text, read_as(text, "Zorb Quux"), words())
+    facts = {name for name, _ in last.facts}
+    assert {"named elsewhere", "in a handle"} <= facts
+
+
+def test_words_are_spelled_like_names_by_their_groups_of_letters() -> None:
+    assert letter_groups("Al") == letter_groups("al")
+    assert len(letter_groups("anna")) == 5 + 4 + 3
+    weights = np.zeros(BUCKETS + 1)
+    weights[list(letter_groups("anna"))] = 1.0
+    assert words(spelling=weights.tolist()).spelled("Anna") == 12
+    assert words(spelling=weights.tolist()).spelled("xyzzy") < 1
+    with pytest.raises(ValueError, match="vectors"):
+        words(likeness=[1.0])
+
+
 def test_each_word_that_may_be_a_name_is_judged_with_its_neighbours() -> None:
     reading = Reading([], np.empty(0, np.int64), np.empty(0, np.float32))
-    assert list(judged("", reading)) == []
-    crowd = list(judged("Anna, " * 2_000, reading))
+    assert list(judged("", reading, words())) == []
+    crowd = list(judged("Anna, " * 2_000, reading, words()))
     assert len(crowd) == 2_000
     assert {item.words for item in crowd[1:-1]} == {("Anna", "Anna", ",", ",")}

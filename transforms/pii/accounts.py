@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows for accounts of social networks, where the text says that it names one.
 
-An @ alone says nothing: it begins decorators, npm scopes, annotations and halves of addresses. So a
-handle counts after the name of a network or a word such as "follow me", in a retweet, before "on
-Twitter", and in the address of a profile. Chinese networks are in `china`.
+An @ alone says nothing in a long text: it begins decorators, npm scopes, annotations and halves of
+addresses. So there a handle counts after the name of a network or a word such as "follow me", in a
+retweet, before "on Twitter", and in the address of a profile. In a text as short as a message that
+is no code, whoever is addressed with an @ counts. Chinese networks are in `china`.
 """
 
 from __future__ import annotations
@@ -49,6 +50,24 @@ _FILE = re2.compile(
 _BELOW_ACCOUNT = re2.compile(rb"\A/(?:status(?:es)?|video|p|reel|posts)/")
 _MADE_UP = re2.compile(rb"[0-9_]")
 _WORD = re2.compile(rb"[A-Za-z]")
+_MESSAGE = 1_000
+"""Bytes of UTF-8 that a message may have: posts are of 280 (X), 300 (Bluesky), 500 (Mastodon)."""
+_CODE = re2.compile(
+    rb"[{}]|/\*|\(\)|(?m:^\s*(?:def|class|import|from \w+ import|public|private|static|const|var)\b)"
+)
+_CODE_TAGS = frozenset(
+    b"""apidoc article author book brief charset class code component copyright deprecated
+    descriptor doc example exception exclude file font-face group ignore implements import include
+    inheritdoc inject inproceedings interface internal kbd keyframes link literal media method misc
+    module mock namespace noindex note override package page param pre private property protected
+    public ref remark return returns section see serial serialfield since staticmethod summary
+    supports suppresswarnings tag template test throws title todo type typedef value var
+    version warning weekly daily reboot""".split()
+)
+"""Words behind an @ in documentation of programs, style sheets, bibliographies and crontabs."""
+_ADDRESSED = re2.compile(rb"(?i:(?:\b(?:rt|via|by|cc|mt|hi|hey|thanks)|@ ?\w+) )\z")
+_COINED = re2.compile(rb"[0-9_]|[a-z][A-Z]")
+"""A digit, an underscore or a capital within: nobody's plain word."""
 
 
 def _is_name(data: Text, start: int, end: int) -> bool:
@@ -81,6 +100,23 @@ def bare_handle(data: Text, start: int, end: int) -> Span | None:
     if _MADE_UP.search(bytes(data[start:end])) is None:
         return None
     return handle(data, start, end)
+
+
+def mention(data: Text, start: int, end: int) -> Span | None:
+    """Confirm an `@handle` in a message: short, no code, and no tag of a program's documentation."""
+    if len(data) > _MESSAGE or bytes(data[start + 1 : end]).strip().lower() in _CODE_TAGS:
+        return None
+    if _CODE.search(bytes(data)) is not None or bytes(data[end : end + 1]) == b"\n":
+        return None
+    return None if handle(data, start + 1, end) is None else (start, end)
+
+
+def spaced_mention(data: Text, start: int, end: int) -> Span | None:
+    """Confirm an `@ handle`, as texts cut into words have it; "meet @ noon" has none."""
+    addressed = _ADDRESSED.search(bytes(data[max(0, start - 12) : start])) is not None
+    quoted = bytes(data[end : end + 2]) == b" :"
+    coined = _COINED.search(bytes(data[start:end])) is not None
+    return mention(data, start, end) if start == 0 or addressed or quoted or coined else None
 
 
 ACCOUNTS: tuple[Pattern, ...] = (
@@ -125,6 +161,22 @@ ACCOUNTS: tuple[Pattern, ...] = (
         0.7,
         bare_handle,
         43,
+    ),
+    Pattern(
+        "account:mention",
+        "SOCIAL_ACCOUNT",
+        rf"(?:^|[\s\"“‘'(.:,!?-])(@{_HANDLE})",
+        0.6,
+        mention,
+        42,
+    ),
+    Pattern(
+        "account:mention_spaced",
+        "SOCIAL_ACCOUNT",
+        rf"(?:^|[\s\"“‘'(.:,!?-])(@ {_HANDLE})",
+        0.6,
+        spaced_mention,
+        42,
     ),
 )
 """Accounts outside China."""

@@ -13,7 +13,8 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +22,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .entity_parser import Reading
-from .givennames import given_names, holds_name, name_list
+from .givennames import name_list
+from .name_candidates import NO_TALK, Candidate, Talk, candidates
+from .name_words import Words
+from .quiet import quiet
 
 WEIGHTS = Path(__file__).with_name("name_judge.json")
 """What the model learned."""
@@ -30,30 +34,18 @@ _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[^\s\w]|_")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _CAMEL = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _SMALL = re.compile(r"\b[a-z]{2,}\b")
-_THINGS = frozenset("PERSON ORG GPE LOC FAC NORP PRODUCT WORK_OF_ART EVENT LAW LANGUAGE".split())
-"""Labels of OntoNotes 5 that name something; the others are numbers and times."""
+_HANDLE = re.compile(r"@ ?(\w+)")
 _LEAD = 12.0
 """A lead beyond this says no more."""
 _WORDS = 4
 """Words of which the vectors count: first and last of the candidate, the one before, after."""
 _LONGEST = 24
 """Letters of a hashtag in which a name is looked for."""
-
-
-class Candidate(NamedTuple):
-    """Words that may be a name.
-
-    Args:
-        start: First character.
-        end: After the last.
-        label: The recogniser's label, or empty.
-        listed: Whether the list of names has it.
-    """
-
-    start: int
-    end: int
-    label: str
-    listed: bool
+_FAR = 5.0
+"""A likeness beyond this says no more (logit)."""
+_SHORT = 2
+"""Letters up to which a word is not looked for elsewhere."""
+_STRETCHED = re.compile(r"(.)\1\1")
 
 
 class Judged(NamedTuple):
@@ -63,72 +55,48 @@ class Judged(NamedTuple):
         candidate: The candidate.
         facts: Name and value of what is known of it.
         words: The words whose vectors count, empty where there is none.
+        talk: Whether people talk near it.
     """
 
     candidate: Candidate
     facts: list[tuple[str, float]]
     words: tuple[str, str, str, str]
+    talk: bool
 
 
-def plausible(value: str) -> bool:
-    """Whether a text can be a person's name, as it is written.
-
-    It has letters, no digit, @ or slash, and a capital unless a word of it is on the list of names
-    (of the persons that a model sees in a manual, 36 % are commands such as `dpkg`, all of them in
-    small letters).
-    """
-    if len(value) < 2 or not any(char.isalpha() for char in value):
-        return False
-    if any(char.isdigit() or char in "@/\\_<>{}=#" for char in value):
-        return False
-    return not value.islower() or holds_name(value)
-
-
-def trim(text: str, start: int, end: int) -> tuple[int, int]:
-    """Cut blanks, quotes, a possessive and whatever follows a line break off an entity."""
-    value = text[start:end]
-    end = start + len(value.split("\n")[0]) if value.strip("\n") == value else end
-    while start < end and not (text[start].isalnum()):
-        start += 1
-    while start < end and not (text[end - 1].isalnum() or text[end - 1] == "."):
-        end -= 1
-    if text[start:end].endswith(("'s", "\u2019s")):
-        end -= 2
-    return start, end
-
-
-def judged(text: str, reading: Reading) -> Iterator[Judged]:
+def judged(raw: str, reading: Reading, known: Words) -> Iterator[Judged]:
     """Yield the candidates of a text in order, with what is known of each.
 
     Args:
-        text: The text, in which web addresses and handles are blanked.
+        raw: The text.
         reading: What the recogniser says of it.
+        known: What the pipeline teaches of words.
     """
+    text = quiet(raw)
     tokens = [match.span() for match in _TOKEN.finditer(text)]
-    candidates = _candidates(text, reading, tokens)
-    if not candidates:
+    talk = Talk(raw)
+    found = candidates(text, reading, tokens, known, talk)
+    if not found:
         return
     begins, ends = [token[0] for token in tokens], [token[1] for token in tokens]
-    upper, lower = sum(map(str.isupper, text)), sum(map(str.islower, text))
-    style = "mixed"
-    if upper <= 0.03 * (upper + lower):
-        style = "lower"
-    elif upper > 0.6 * (upper + lower):
-        style = "upper"
+    style = _style(text)
     small = frozenset(_SMALL.findall(text))
+    handles = " ".join(_HANDLE.findall(raw)).lower() if "@" in raw else ""
+    spelled = [
+        _WORD.findall(text[one.start : one.end]) or [text[one.start : one.end]] for one in found
+    ]
+    named = _named(found, spelled)
     starts = reading.starts
-    for candidate in candidates:
+    for candidate, words in zip(found, spelled, strict=True):
         start, end = candidate.start, candidate.end
-        if not plausible(text[start:end]):
-            continue
         first, after = bisect_right(ends, start), bisect_left(begins, end)
         low, high = np.searchsorted(starts, (start, end)).tolist()
         lead = float(reading.leads[low:high].max()) if high > low else -_LEAD
         before = text[slice(*tokens[first - 1])] if first else ""
         follower = text[slice(*tokens[after])] if after < len(tokens) else ""
-        words = _WORD.findall(text[start:end]) or [text[start:end]]
         facts = [
             *_own_facts(candidate, words, max(-_LEAD, min(_LEAD, lead)) / _LEAD, style),
+            *_word_facts(words, known),
             *_beside("before", before),
             *_beside("after", follower),
         ]
@@ -137,67 +105,58 @@ def judged(text: str, reading: Reading) -> Iterator[Judged]:
             facts.append("first in a sentence")
         if text[start - 1 : start] == "#":
             facts += _hashtag_facts(text[start:end])
-        if shape != "small" and all(word.lower() in small for word in words):
+        lower = [word.lower() for word in words]
+        if shape != "small" and small.issuperset(lower):
             facts.append("also in small letters")
         if follower in ("'s", "’s"):
             facts.append("possessive")
+        own = _surely_named(candidate, words)
+        if any(named[word] > own for word in lower):
+            facts += ["named elsewhere", f"named elsewhere {shape}"]
+        told = talk.near(start, end)
+        facts += _talk_facts(told, candidate, words)
+        if handles and any(len(word) > _SHORT and word in handles for word in lower):
+            facts.append("in a handle")
         yield Judged(
             candidate,
             [fact if isinstance(fact, tuple) else (fact, 1.0) for fact in facts],
             (words[0], words[-1], before, follower),
+            told != NO_TALK,
         )
 
 
-def _candidates(text: str, reading: Reading, tokens: list[tuple[int, int]]) -> list[Candidate]:
-    """Return entities, listed names, and capitalised or listed words beside them; disjoint."""
-    spans: list[Candidate] = []
-    for first, last, label in reading.entities:
-        start, end = trim(text, first, last)
-        if label in _THINGS and start < end:
-            spans.append(Candidate(start, end, label, listed=False))
-    spans += [Candidate(start, end, "", listed=True) for start, end in given_names(text)]
-    out: list[Candidate] = []
-    for span in sorted(spans):
-        if out and span.start < out[-1].end:
-            last_one = out[-1]
-            out[-1] = Candidate(
-                last_one.start,
-                max(last_one.end, span.end),
-                last_one.label or span.label,
-                last_one.listed or span.listed,
-            )
-        else:
-            out.append(span)
-    return sorted([*out, *_others(text, tokens, out)])
+def _talk_facts(told: str, candidate: Candidate, words: list[str]) -> list[str]:
+    """Return whether people talk near a candidate, beside what it looks like."""
+    return [
+        f"near {told}",
+        f"near {told} first {_shape(words[0])}",
+        f"near {told} label {candidate.label or 'none'}",
+        f"near {told} {_kinds(words[0])[0]}",
+    ]
 
 
-def _others(
-    text: str, tokens: list[tuple[int, int]], taken: list[Candidate]
-) -> Iterator[Candidate]:
-    """Yield runs of capitalised or listed words between the candidates found otherwise."""
-    known = name_list()
-    place, run, capital = 0, (0, 0), False
-    for start, end in tokens:
-        while place < len(taken) and taken[place].end <= start:
-            place += 1
-        word = text[start:end]
-        free = place == len(taken) or taken[place].start >= end
-        tag = len(word) > 3 and text[start - 1 : start] == "#"
-        if free and len(word) > 1 and word[0].isalpha():
-            low = word.lower()
-            if tag or word[0].isupper() or low in known.family or low in known.ambiguous:
-                if run[1] and text[run[1] : start] == " " and word[0].isupper() == capital:
-                    run = run[0], end
-                else:
-                    if run[1]:
-                        yield Candidate(*run, "", listed=False)
-                    run, capital = (start, end), word[0].isupper()
-                continue
-        if run[1]:
-            yield Candidate(*run, "", listed=False)
-        run = (0, 0)
-    if run[1]:
-        yield Candidate(*run, "", listed=False)
+def _style(text: str) -> str:
+    """Return whether a text is written in small letters, in capitals, or mixed."""
+    upper, lower = sum(map(str.isupper, text)), sum(map(str.islower, text))
+    if upper <= 0.03 * (upper + lower):
+        return "lower"
+    return "upper" if upper > 0.6 * (upper + lower) else "mixed"
+
+
+def _surely_named(candidate: Candidate, words: list[str]) -> bool:
+    """Whether a candidate is a name for itself: what shares a word with it is one more easily."""
+    return candidate.listed or (candidate.label == "PERSON" and len(words) > 1)
+
+
+def _named(found: Sequence[Candidate], spelled: Sequence[list[str]]) -> Counter[str]:
+    """Return how many candidates that surely are names have each word, in small letters."""
+    return Counter(
+        word.lower()
+        for candidate, words in zip(found, spelled, strict=True)
+        if _surely_named(candidate, words)
+        for word in set(words)
+        if len(word) > _SHORT
+    )
 
 
 @lru_cache(maxsize=50_000)
@@ -267,6 +226,53 @@ def _beside(side: str, token: str) -> list[str]:
     return [f"{side} {_shape(token)}", *(f"{side} {kind}" for kind in _kinds(token))]
 
 
+@lru_cache(maxsize=50_000)
+def _given_within(word: str) -> str:
+    """Return how a word holds a frequent given name: as its beginning, end, or not at all."""
+    frequent = name_list().frequent
+    if any(word[:cut] in frequent for cut in range(4, len(word))):
+        return "begins with a name"
+    if any(word[cut:] in frequent for cut in range(1, len(word) - 3)):
+        return "ends with a name"
+    return "holds no name"
+
+
+def _word_facts(words: list[str], known: Words) -> list[str | tuple[str, float]]:
+    """Return whether a candidate's words are used, and spelled, as listed names are."""
+    facts: list[str | tuple[str, float]] = []
+    shape, listed = _shape(words[0]), name_list()
+    for place, word in (("first", words[0]), ("last", words[-1])):
+        low, likeness = word.lower(), known.likeness(word)
+        if likeness is None:
+            within = _given_within(low[:_LONGEST])
+            facts += [
+                f"{place} unknown",
+                f"{place} unknown {shape}",
+                f"{place} unknown stretched {_STRETCHED.search(low) is not None}",
+                f"{place} unknown {within} {shape}",
+            ]
+        else:
+            level = _level(likeness)
+            facts += [
+                (f"{place} like", level),
+                (f"{place} like {shape}", level),
+                (f"{place} like above", max(level, 0.0)),
+                (f"{place} like above {shape}", max(level, 0.0)),
+            ]
+        if low not in listed.family and low not in listed.ambiguous:
+            level, kind = _level(known.spelled(low)), "unknown" if likeness is None else "like"
+            facts += [
+                (f"{place} spelled {kind}", level),
+                (f"{place} spelled {kind} {_shape(word)}", level),
+            ]
+    return facts
+
+
+def _level(logit: float) -> float:
+    """Return a logit from -1 to 1: beyond, it says no more."""
+    return max(-_FAR, min(_FAR, logit)) / _FAR
+
+
 def _hashtag_facts(tag: str) -> list[str]:
     """Return what the parts of a hashtag say."""
     known, word = name_list(), tag.lower()[:_LONGEST]
@@ -300,14 +306,15 @@ class NameJudge:
     def __init__(self, nlp: Any, weights: Path = WEIGHTS) -> None:
         learned = json.loads(weights.read_text(encoding="utf-8"))
         self.threshold: float = learned["threshold"]
+        self.threshold_talk: float = learned["threshold_talk"]
         self._facts: dict[str, float] = learned["facts"]
-        self._vectors = WordVectors(nlp)
+        self._known = Words(nlp, learned["likeness"], learned["spelling"])
         directions = np.array(learned["vectors"], np.float32)
-        if directions.shape != (_WORDS, self._vectors.table.shape[1]):
+        if directions.shape != (_WORDS, self._known.table.shape[1]):
             msg = "name judge: expected the word vectors it was trained on, got others"
             raise ValueError(msg)
         # What each word of the vocabulary adds in each place.
-        self._adds: list[list[float]] = (self._vectors.table @ directions.T).tolist()
+        self._adds: list[list[float]] = (self._known.table @ directions.T).tolist()
 
     def score(self, item: Judged) -> float:
         """Return the logit that a candidate is a person's name."""
@@ -315,7 +322,7 @@ class NameJudge:
         for name, value in item.facts:
             total += self._facts.get(name, 0.0) * value
         for place, word in enumerate(item.words):
-            row = self._vectors.row(word) if word else -1
+            row = self._known.row(word) if word else -1
             if row >= 0:
                 total += self._adds[row][place]
         return total
@@ -324,34 +331,11 @@ class NameJudge:
         """Return the candidates of a text that are names.
 
         Args:
-            text: The text, in which web addresses and handles are blanked.
+            text: The text.
             reading: What the recogniser says of it.
         """
         return [
-            item.candidate for item in judged(text, reading) if self.score(item) > self.threshold
+            item.candidate
+            for item in judged(text, reading, self._known)
+            if self.score(item) > (self.threshold_talk if item.talk else self.threshold)
         ]
-
-
-class WordVectors:
-    """The word vectors of a pipeline, of length one.
-
-    Args:
-        nlp: The pipeline.
-
-    Attributes:
-        table: float32 `[rows, width]`.
-    """
-
-    def __init__(self, nlp: Any) -> None:
-        from spacy.strings import get_string_id  # noqa: PLC0415 (heavy)
-
-        self._rows: dict[int, int] = dict(nlp.vocab.vectors.key2row)
-        self._identify = get_string_id
-        table = np.asarray(nlp.vocab.vectors.data, np.float32)
-        length = np.linalg.norm(table, axis=1, keepdims=True)
-        self.table = table / np.maximum(length, np.float32(1e-6))
-
-    def row(self, word: str) -> int:
-        """Return the row of a word, or of its small letters; -1 if neither is known."""
-        row = self._rows.get(self._identify(word), -1)
-        return row if row >= 0 else self._rows.get(self._identify(word.lower()), -1)

@@ -19,8 +19,10 @@ import re2
 
 from .entity_parser import EntityParser, Reading
 from .givennames import given_names, holds_name
-from .name_judge import WEIGHTS, NameJudge, plausible, trim
+from .name_candidates import plausible, trim
+from .name_judge import WEIGHTS, NameJudge
 from .places import COUNTRY
+from .quiet import quiet
 
 
 def _regex(pattern: str) -> Any:
@@ -34,18 +36,19 @@ class SpacyRecogniser:
 
     Args:
         package: Import name of the pipeline package.
+        judge: Whether the judge trained for the pipeline decides, if there is one.
     """
 
     _EXCLUDE = ("tok2vec", "tagger", "parser", "attribute_ruler", "lemmatizer", "senter")
 
-    def __init__(self, package: str) -> None:
+    def __init__(self, package: str, *, judge: bool = True) -> None:
         self.name = f"spacy:{package}"
         with warnings.catch_warnings():
             # W095: trained with a patch release other than the installed one.
             warnings.simplefilter("ignore")
             self.nlp = importlib.import_module(package).load(exclude=list(self._EXCLUDE))
         self._read = _reader(self.nlp)
-        self._judge = _judge(package, self.nlp)
+        self._judge = _judge(package, self.nlp) if judge else None
 
     def read(self, pieces: Sequence[str]) -> list[Reading]:
         """Return what the recogniser alone says of each piece."""
@@ -62,7 +65,7 @@ class SpacyRecogniser:
             if self._judge is None or not len(reading.leads):
                 persons = _by_rule(text, reading)
             else:
-                persons = [(item.start, item.end) for item in self._judge.persons(text, reading)]
+                persons = [(item.start, item.end) for item in self._judge.persons(piece, reading)]
             found = [(*match.span(), "LOCATION") for match in COUNTRY.finditer(piece)]
             found += [(_with_title(text, start), end, "PERSON") for start, end in persons]
             for first, last, label in reading.entities:
@@ -136,47 +139,6 @@ def _ordinary(value: str, small: frozenset[str]) -> bool:
     """
     words = [word.lower() for word in _LETTERS.findall(value)]
     return small.issuperset(words) and not holds_name(value)
-
-
-# Web addresses, handles and retweet marks: no names, and the model errs on the words around them.
-_NOISE = _regex(r"https?://\S+|\bRT(?: @ ?\w+)?\b|\B@\w+|^@ \w+")
-
-
-LONGEST = 64
-"""Characters of a word that the model reads. spaCy's tokeniser takes affixes off one by one and looks
-through the rest each time: a word of n brackets costs n squared (98 s for 32 kB, measured)."""
-
-
-def _broken(text: str) -> str:
-    """Blank the punctuation of words longer than `LONGEST`, then every so many characters of it."""
-    if max(map(len, text.split()), default=0) <= LONGEST:
-        return text
-
-    def shortened(found: re.Match[str]) -> str:
-        word = found.group()
-        if len(word) <= LONGEST:
-            return word
-        words = _PUNCTUATION.sub(" ", word)
-        return _UNBROKEN.sub(lambda run: run.group()[:-1] + " ", words)
-
-    return _WORDS.sub(shortened, text)
-
-
-_WORDS = re.compile(r"\S+")
-_PUNCTUATION = re.compile(r"[^\w\s]")
-_UNBROKEN = re.compile(rf"\S{{{LONGEST + 1}}}")
-
-
-def quiet(text: str) -> str:
-    """Blank what is noise to the model, and break giant words; offsets stay as they are."""
-    if "@" not in text and "://" not in text and "RT" not in text:
-        return _broken(text)
-    out, done = [], 0
-    for match in _NOISE.finditer(text):
-        start, end = match.span()
-        out += [text[done:start], " " * (end - start)]
-        done = end
-    return _broken("".join([*out, text[done:]]))
 
 
 def _merged(found: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
