@@ -45,6 +45,8 @@ _FAR = 5.0
 """A likeness beyond this says no more (logit)."""
 _SHORT = 2
 """Letters up to which a word is not looked for elsewhere."""
+_HANDLES = 10_000
+"""Characters of handles in which words are looked for, so that a text of handles costs linear time."""
 _STRETCHED = re.compile(r"(.)\1\1")
 
 
@@ -81,7 +83,7 @@ def judged(raw: str, reading: Reading, known: Words) -> Iterator[Judged]:
     begins, ends = [token[0] for token in tokens], [token[1] for token in tokens]
     style = _style(text)
     small = frozenset(_SMALL.findall(text))
-    handles = " ".join(_HANDLE.findall(raw)).lower() if "@" in raw else ""
+    handles = " ".join(dict.fromkeys(_HANDLE.findall(raw)))[:_HANDLES].lower() if "@" in raw else ""
     spelled = [
         _WORD.findall(text[one.start : one.end]) or [text[one.start : one.end]] for one in found
     ]
