@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
+import phonenumbers
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -272,6 +273,32 @@ def test_real_numbers_behind_many_phone_like_tokens_are_found() -> None:
     junk = "12 3456\n" * 20_000
     hits = found(junk + "call +1 415-555-0132")
     assert ("PHONE_NUMBER", "+1 415-555-0132") in hits
+
+
+def test_phones_of_every_region_are_found() -> None:
+    """libphonenumber's own examples: all with their country code, after a cue 95 in 100 without."""
+    kinds = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE)
+    numbers = [
+        phonenumbers.example_number_for_type(region, kind)
+        for region in sorted(phonenumbers.SUPPORTED_REGIONS)
+        for kind in kinds
+    ]
+    written = phonenumbers.PhoneNumberFormat
+    for form, cue, share in (
+        (written.INTERNATIONAL, "Reach us: ", 1.0),
+        (written.E164, "Reach us: ", 1.0),
+        (written.NATIONAL, "Phone: ", 0.95),
+    ):
+        values = [phonenumbers.format_number(number, form) for number in numbers if number]
+        texts = pa.array([f"{cue}{value} today" for value in values])
+        spans = detect(texts, pa.array(["en"] * len(texts)), key=KEY).spans.to_pylist()
+        whole = {
+            span["row"]
+            for span in spans
+            if span["start"] <= len(cue) and span["end"] >= len(cue) + len(values[span["row"]])
+        }
+        assert len(values) > 450
+        assert len(whole) >= share * len(values), form
 
 
 def test_url_bomb_hides_nothing() -> None:
