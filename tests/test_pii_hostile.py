@@ -23,7 +23,7 @@ from muniment.schemas.reasons import REASON_CODES, Reason
 from muniment.transforms.pii import PiiModels, RedactionPolicy, custom, detect, redact
 from muniment.transforms.pii import scan as scan_module
 from muniment.transforms.pii.minors import near_minor_cue
-from muniment.transforms.pii.spacy_names import LONGEST, quiet
+from muniment.transforms.pii.quiet import LONGEST, quiet
 
 KEY = bytes(range(32))
 EN = pa.array(["en"])
