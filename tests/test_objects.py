@@ -447,7 +447,7 @@ def test_units_on_a_store_are_not_done_again(
     output = f"s3://{BUCKET}/out"
     _, _, first = finished(job, output)
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise AssertionError
 
     monkeypatch.setattr(stage_units, "finalize_split", refuse)
