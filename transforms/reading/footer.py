@@ -12,13 +12,14 @@ from __future__ import annotations
 import base64
 import itertools
 from collections.abc import Iterator
+from typing import NamedTuple
 
 _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(1, 13)
 
 # Field numbers in parquet.thrift.
 _FILE_SCHEMA = 2
 _ELEMENT_CHILDREN = 5
-_PAGE_UNCOMPRESSED = 2
+_PAGE_UNCOMPRESSED, _PAGE_COMPRESSED = 2, 3
 
 # Structures of a footer nest four levels; a deeper one is no footer.
 _MAX_STRUCT_DEPTH = 16
@@ -30,6 +31,11 @@ class _Compact:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._pos = 0
+
+    @property
+    def position(self) -> int:
+        """Bytes read so far."""
+        return self._pos
 
     def _varint(self) -> int:
         value = shift = 0
@@ -164,21 +170,37 @@ def _measure(cursor: _Compact, most: int) -> tuple[int, int]:
     return size, deepest
 
 
-def page_bytes(header: bytes) -> int:
-    """Return the uncompressed size that a page header claims.
+class PageSizes(NamedTuple):
+    """Sizes that a page header claims (bytes).
+
+    Attributes:
+        header: The header itself.
+        uncompressed: The page.
+        compressed: The page as it is stored.
+    """
+
+    header: int
+    uncompressed: int
+    compressed: int
+
+
+def page_sizes(header: bytes) -> PageSizes:
+    """Return the sizes that a page header claims.
 
     Args:
-        header: The first bytes of the page, 32 or more.
+        header: The first bytes of the page, 128 or more.
 
     Raises:
         ValueError: This is no page header.
     """
     cursor = _Compact(header)
+    sizes = {}
     try:
         for number, kind in cursor.fields():
-            if number == _PAGE_UNCOMPRESSED and kind == _I32:
-                return cursor.integer()
-            cursor.skip(kind)
-    except IndexError:
-        pass
-    raise ValueError
+            if number in (_PAGE_UNCOMPRESSED, _PAGE_COMPRESSED) and kind == _I32:
+                sizes[number] = cursor.integer()
+            else:
+                cursor.skip(kind)
+        return PageSizes(cursor.position, sizes[_PAGE_UNCOMPRESSED], sizes[_PAGE_COMPRESSED])
+    except (IndexError, KeyError):
+        raise ValueError from None

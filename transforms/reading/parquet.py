@@ -9,7 +9,6 @@ format promises and no reader verifies.
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,7 +24,8 @@ from numba import njit
 from ...schemas.errors import InputError
 from ...schemas.reasons import Reason
 from ..stores import Excerpt, store_at
-from .footer import has_extension_type, page_bytes, schema_shape
+from .dictionary_page import largest_value
+from .footer import has_extension_type, schema_shape
 from .json_scan import is_utf8
 from .limits import MIB, ReadLimits
 from .streams import StreamFault
@@ -40,15 +40,11 @@ MAX_FOOTER_BYTES = 64 * MIB
 MAX_COLUMNS = 10_000
 MAX_ROW_GROUPS = 100_000
 MAX_NESTING = 64
-MAX_DICTIONARY_BYTES = 64 * MIB
 """Hostile case 34. Ordinary corpora have tens of columns, a few levels, fewer than 10,000 row
-groups; writers give up a dictionary page at 1 MiB (parquet-java, Arrow C++ defaults)."""
+groups."""
 
 # Bytes that one read of a row group may unfold to: rows times the largest value of a dictionary.
 _READ_BYTES = 256 * MIB
-
-# Enough for the fields of a page header up to its uncompressed size.
-_PAGE_HEADER_BYTES = 32
 
 # Fetched at once from an object store: it holds most footers (measured: 2 KiB for 4 columns and 8
 # row groups).
@@ -309,20 +305,12 @@ def _read_pieces(
 
 
 def _bounded_rows(group: pq.RowGroupMetaData, fd: int, paths: set[str]) -> int:
-    """Return how many rows can be read at once, whatever the dictionary pages hold.
-
-    A value of a dictionary is stored once and may be named by each row, so a small file can unfold
-    to any size; the header of the dictionary page says how large its values can be.
-    """
+    """Return how many rows can be read at once, whatever the dictionary pages hold."""
     largest = 1
     for column in (group.column(index) for index in range(group.num_columns)):
         if column.path_in_schema not in paths:
             continue
-        if column.has_dictionary_page and column.dictionary_page_offset:
-            size = page_bytes(os.pread(fd, _PAGE_HEADER_BYTES, column.dictionary_page_offset))
-            if not 0 <= size <= MAX_DICTIONARY_BYTES:
-                raise ValueError
-            largest += size
+        largest += largest_value(fd, column)
         largest += max(column.total_uncompressed_size, 0) // max(group.num_rows, 1)
     return max(1, _READ_BYTES // largest)
 
