@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
-from threading import Thread
+from threading import Timer
 from typing import Any
 
 import apache_beam as beam
@@ -44,6 +44,10 @@ from .local_workers import LocalWorkers
 from .plan import make_plan
 from .progress import ProgressBar
 from .release import LOCK_FILE, WORK_FOLDER
+
+LOAD_COMMIT_AFTER = 1.0
+"""Seconds after which the commit is loaded: by then the engine has started the workers, which would
+else begin 0.3 s later."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -149,7 +153,9 @@ def run_job(
         way = exchange_way(plan, beam_arguments)
         ref = RunRef(join(plan.work, PLAN_FILE), run.whole_fingerprint, way)
         with _reported(run, output):
-            Thread(target=_load_commit, args=[run], daemon=True).start()
+            loading = Timer(LOAD_COMMIT_AFTER, _load_commit, [run])
+            loading.daemon = True
+            loading.start()
             with ProgressBar(plan, show=progress):
                 run_graph(plan, ref, beam_arguments, workers)
             if only_submits(options):

@@ -68,7 +68,7 @@ def _content(fd: int, column: pq.ColumnChunkMetaData, page: PageSizes) -> pa.Buf
 @njit(cache=True, nogil=True)
 def _longest(values):  # type: ignore[no-untyped-def]
     """Return the longest of values that stand behind their length (uint32), -1 if they do not."""
-    at, longest = 0, 0
+    at, longest = np.int64(0), np.int64(0)
     while at + 4 <= len(values):
         length = np.int64(0)
         for byte in range(4):

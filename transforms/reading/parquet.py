@@ -46,6 +46,10 @@ groups."""
 # Bytes that one read of a row group may unfold to: rows times the largest value of a dictionary.
 _READ_BYTES = 256 * MIB
 
+# Bytes that it unfolds to as a rule: it is in the processor's cache when it is joined to a batch
+# (26 MB instead of 1.5 at a time: 8 % more time for a whole job on `large`).
+_PIECE_BYTES = MIB
+
 # Fetched at once from an object store: it holds most footers (measured: 2 KiB for 4 columns and 8
 # row groups).
 _TAIL_BYTES = 64 << 10
@@ -306,13 +310,13 @@ def _read_pieces(
 
 def _bounded_rows(group: pq.RowGroupMetaData, fd: int, paths: set[str]) -> int:
     """Return how many rows can be read at once, whatever the dictionary pages hold."""
-    largest = 1
+    largest = average = 1
     for column in (group.column(index) for index in range(group.num_columns)):
         if column.path_in_schema not in paths:
             continue
+        average += max(column.total_uncompressed_size, 0) // max(group.num_rows, 1)
         largest += largest_value(fd, column)
-        largest += max(column.total_uncompressed_size, 0) // max(group.num_rows, 1)
-    return max(1, _READ_BYTES // largest)
+    return max(1, min(_READ_BYTES // (largest + average), _PIECE_BYTES // average))
 
 
 def _rebatch(
