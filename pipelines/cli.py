@@ -190,7 +190,6 @@ def _run(loaded: LoadedJob, output: str, beam_arguments: list[str], *, dry_run: 
     gc.disable()  # imports make no garbage, and are a tenth faster without its collection
     from .run import describe_plan, run_job  # noqa: PLC0415  (slow; workers load meanwhile)
 
-    gc.freeze()  # what was imported stays: later collections leave it alone
     gc.enable()
 
     if dry_run:
