@@ -42,7 +42,15 @@ from .chain import HISTORY, history_with
 from .erasure import ERASED
 from .former_releases import signature_parameters
 from .gates import GateResult, check_gates, require_passed
-from .release import BESIDE, FORMAT, current_id, manifest_bytes, open_release, release_ids
+from .release import (
+    BESIDE,
+    FORMAT,
+    Release,
+    current_id,
+    manifest_bytes,
+    open_release,
+    release_ids,
+)
 from .release_files import PUBLIC, ReleaseFiles
 from .restricted import FOLDER
 from .roots import ALGORITHM, leaves_path, root_entry
@@ -106,10 +114,10 @@ def commit_release(
         with ThreadPoolExecutor(1) as beside:  # what gates say counts once the files are proved
             asked = beside.submit(_ask_gates, output, release_id, report)
             _prove(output, release_id)
-        answers = asked.result()
+        release, answers = asked.result()
     else:
-        answers = _ask_gates(output, release_id, report)
-    _pass_gates(output, release_id, report, answers)
+        release, answers = _ask_gates(output, release_id, report)
+    _pass_gates(release, answers, report)
     held.check()
     _note(output)  # a killed run may not have come to it
     store_at(output).swap(pointer, f"snapshots/{release_id}\n".encode(), seen, PUBLIC)
@@ -254,14 +262,14 @@ def _prove(output: str, release_id: str) -> None:
         raise BooksError(f"release {release_id} was not made current: {shown}{more}")
 
 
-def _ask_gates(output: str, release_id: str, report: Mapping[str, Any]) -> list[GateResult]:
+def _ask_gates(
+    output: str, release_id: str, report: Mapping[str, Any]
+) -> tuple[Release, list[GateResult]]:
     release = open_release(output, snapshot=release_id)
-    return check_gates(release, datetime.fromisoformat(report["finished"]).date())
+    return release, check_gates(release, datetime.fromisoformat(report["finished"]).date())
 
 
-def _pass_gates(
-    output: str, release_id: str, report: Mapping[str, Any], results: Sequence[GateResult]
-) -> None:
+def _pass_gates(release: Release, results: Sequence[GateResult], report: Mapping[str, Any]) -> None:
     """Write what the gates said beside the release.
 
     Raises:
@@ -269,6 +277,8 @@ def _pass_gates(
     """
     gates = [result.as_dict() for result in results]
     write_json(
-        join(output, "snapshots", release_id, "run.json"), {**report, "gates": gates}, PUBLIC
+        join(release.origin, "snapshots", release.id, "run.json"),
+        {**report, "gates": gates},
+        PUBLIC,
     )
-    require_passed(open_release(output, snapshot=release_id), results)
+    require_passed(release, results)

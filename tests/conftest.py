@@ -5,17 +5,22 @@
 - `shared_data`: the folder of shared data (`MUNIMENT_SHARED_DATA`); tests skip without it.
 - `small_job`, `small_release`: the corpus of `small_corpus` and an undisturbed release of it; made
   once, read only: a test that runs the job again on them must leave the same bytes.
+- `sound`, `copy`: the release of `release_fixture`, read only, and a copy that may be damaged.
 - hypothesis runs derandomised and without a database, so that equal sources give equal results.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from muniment.pipelines.release import Release
 
 settings.register_profile(
     "muniment",
@@ -62,3 +67,23 @@ def small_release(
 
     output = tmp_path_factory.mktemp("released")
     return output, run_job(load_job(small_job), output)
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    """Return a sound release of thirty documents, written by hand; read only."""
+    from muniment.pipelines.release import open_release
+    from release_fixture import build_release
+
+    output = tmp_path_factory.mktemp("sound")
+    build_release(output)
+    return open_release(output)
+
+
+@pytest.fixture
+def copy(sound: Release, tmp_path: Path) -> Release:
+    """Return a copy of the sound release that a test may damage."""
+    from muniment.pipelines.release import open_release
+
+    shutil.copytree(sound.output, tmp_path / "copy")
+    return open_release(tmp_path / "copy")

@@ -53,19 +53,6 @@ GONE = (2, 5, 20)
 """One with redactions, a survivor that others are copies of, and one of another file."""
 
 
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Release:
-    output = tmp_path_factory.mktemp("sound")
-    build_release(output)
-    return open_release(output)
-
-
-@pytest.fixture
-def copy(sound: Release, tmp_path: Path) -> Release:
-    shutil.copytree(sound.output, tmp_path / "copy")
-    return open_release(tmp_path / "copy")
-
-
 def erased(output: Path, numbers: Iterable[int] = GONE, request: str = "case-7") -> Release:
     ids = {doc_id(number) for number in numbers}
     erase(output, request, lambda _: ids, keyring=KEY, day=DAY)

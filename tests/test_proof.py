@@ -36,7 +36,7 @@ from muniment.schemas.errors import KeyFileError, QueryError
 from muniment.schemas.tables import DOCUMENTS
 from muniment.transforms.keys import Keyring
 from muniment.transforms.leaves import encode_rows, leaf_keys, leaves_of
-from release_fixture import KEY, build_release, doc_id, tables, write_release
+from release_fixture import KEY, doc_id, tables, write_release
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,19 +45,6 @@ PART = "manifest/documents/part-00001.parquet"
 """Documents 19 to 30."""
 
 CHECK = Path(__file__).parents[1] / "examples" / "check_proof.py"
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Release:
-    output = tmp_path_factory.mktemp("sound")
-    build_release(output)
-    return open_release(output)
-
-
-@pytest.fixture
-def copy(sound: Release, tmp_path: Path) -> Release:
-    shutil.copytree(sound.output, tmp_path / "copy")
-    return open_release(tmp_path / "copy")
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ lie, where rows are changed and every digest is made to fit; that one the books 
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -25,20 +24,6 @@ from release_fixture import TABLES, build_release, doc_id, tables, write_release
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Release:
-    output = tmp_path_factory.mktemp("sound")
-    build_release(output)
-    return open_release(output)
-
-
-@pytest.fixture
-def copy(sound: Release, tmp_path: Path) -> Release:
-    """Return a copy of the sound release that a test may damage."""
-    shutil.copytree(sound.output, tmp_path / "copy")
-    return open_release(tmp_path / "copy")
 
 
 def test_a_sound_release_has_no_fault(sound: Release) -> None:
