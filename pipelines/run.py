@@ -19,7 +19,6 @@ import apache_beam as beam
 import numpy as np
 
 from ..schemas.job_file import LoadedJob
-from ..transforms.compiled import load_compiler
 from ..transforms.merkle import merkle_root
 from ..transforms.protect import publishable_name
 from ..transforms.run_state import PLAN_FILE, Plan, Run, load_run, without_paths
@@ -156,8 +155,11 @@ def run_job(
             loading = Timer(LOAD_COMMIT_AFTER, _load_commit, [run])
             loading.daemon = True
             loading.start()
-            with ProgressBar(plan, show=progress):
-                run_graph(plan, ref, beam_arguments, workers)
+            try:
+                with ProgressBar(plan, show=progress):
+                    run_graph(plan, ref, beam_arguments, workers)
+            finally:
+                loading.cancel()
             if only_submits(options):
                 return {"submitted": run.whole_fingerprint, "output": output, "released": False}
             annotated, final, former = _final_markers(run)
@@ -195,7 +197,6 @@ def run_job(
 
 def _load_commit(run: Run) -> None:
     """Load what a commit needs, kernels and DuckDB, while the workers work."""
-    load_compiler()
     importlib.import_module(".commit", __package__)
     merkle_root(np.zeros((2, DIGEST_BYTES), np.uint8))
     for item in run.plan.inputs:  # the first that has to be searched loads the detectors
