@@ -14,9 +14,9 @@ import logging
 import re
 import threading
 import traceback
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -131,6 +131,7 @@ def _submit(
         runner = _local_runner(options, None)
         govern(beam.Pipeline(runner=runner, options=options), plan, ref).run().wait_until_finish()
         return
+    ref = replace(ref, shared=True)
     with workers or LocalWorkers() as forked:
         log = store_at(plan.work).log_file(join(plan.work, WORKER_LOG))
         forked.prepare(ref.plan_path, ref.digest, log)
@@ -146,15 +147,14 @@ def govern(pipeline: beam.Pipeline, plan: Plan, ref: RunRef) -> beam.Pipeline:
         plan: The plan.
         ref: What workers get.
     """
-    splits, near = dealing_order(plan, local_workers(plan)), plan.bands > 0
     model_ram = MODEL_RAM if is_dataflow(pipeline.options) else ""
     _ = (
         pipeline
-        | "Splits" >> beam.Create(splits)
+        | "Splits" >> beam.Create(plan.by_size)
         | "GovernCorpus"
         >> GovernCorpus(
             ref,
-            near=near,
+            near=plan.bands > 0,
             parts=plan.samples,
             addresses=plan.addresses,
             passages=plan.passages,
@@ -182,29 +182,6 @@ def beam_options(arguments: Sequence[str]) -> PipelineOptions:
     check_flink(options)
     check_dataflow(options)
     return options
-
-
-def dealing_order(plan: Plan, workers: int) -> list[int]:
-    """Return the split numbers by size, largest first, after those of former parts.
-
-    The local runner deals elements out to its workers in turn and never again, so this is what
-    balances them: who got the largest of one round gets the smallest of the next. It changes no
-    byte of the release.
-
-    Args:
-        plan: The plan.
-        workers: Local worker processes.
-    """
-    parts = Counter((split.source, piece.label) for split in plan.splits for piece in split.pieces)
-
-    def size(number: int) -> float:
-        split = plan.splits[number]
-        return sum(piece.file_bytes / parts[split.source, piece.label] for piece in split.pieces)
-
-    own = sorted((split.number for split in plan.splits), key=lambda n: (-size(n), n))
-    rounds = [own[at : at + workers] for at in range(0, len(own), workers)]
-    dealt = [number for turn, some in enumerate(rounds) for number in some[:: 1 - 2 * (turn % 2)]]
-    return [*(part.number for part in plan.former), *dealt]
 
 
 @contextmanager

@@ -8,13 +8,12 @@ import os
 import threading
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import psutil
 import pytest
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
 
-from muniment.pipelines.launch import _local_runner, _quiet_engine, beam_options, dealing_order
+from muniment.pipelines.launch import _local_runner, _quiet_engine, beam_options
 from muniment.pipelines.local_workers import (
     SMALL_JOB_BYTES,
     LocalWorkers,
@@ -23,7 +22,6 @@ from muniment.pipelines.local_workers import (
 )
 from muniment.schemas.job import Job
 from muniment.schemas.job_file import LoadedJob, load_job
-from muniment.transforms.reading.splits import Piece, Split
 from small_corpus import write_corpus
 
 pytestmark = pytest.mark.slow
@@ -44,17 +42,6 @@ def test_small_jobs_run_in_one_process_and_others_on_every_core(loaded: LoadedJo
     assert worker_count(with_workers(loaded, 0), [SMALL_JOB_BYTES]) == 1
     assert worker_count(with_workers(loaded, 0), [SMALL_JOB_BYTES, 1]) == cores
     assert worker_count(with_workers(loaded, 3), [1]) == 3
-
-
-def test_splits_are_dealt_so_that_every_worker_gets_as_much():
-    sizes = [3, 8, 1, 6, 4, 2, 7, 5]
-    pieces = [
-        Piece(f"{n}", f"{n}", "jsonl", "none", 0, -1, size, "") for n, size in enumerate(sizes)
-    ]
-    splits = tuple(Split(n, "s", (piece,)) for n, piece in enumerate(pieces))
-    order = dealing_order(SimpleNamespace(splits=splits, former=()), 2)  # type: ignore[arg-type]
-    assert sorted(order) == list(range(8))
-    assert [sum(sizes[number] for number in order[worker::2]) for worker in range(2)] == [18, 18]
 
 
 def test_no_process_is_started_for_a_small_job_or_another_runner(loaded: LoadedJob):

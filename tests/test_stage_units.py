@@ -5,6 +5,7 @@ What the engine does between them (group parcels by partition, in any order) `st
 """
 
 import json
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,10 @@ import yaml
 
 from muniment.schemas.reasons import REASON_CODES, Reason
 from muniment.transforms import finalize, stage_units
+from muniment.transforms.exchange import count_received
 from muniment.transforms.run_state import Run
+from muniment.transforms.stage_units import finished
+from muniment.transforms.stores import join
 from stage_runner import added, digests, documents, govern, planned
 
 WORDS = [a + b + c for a in "bdfgklmnprst" for b in "aeiou" for c in ("n", "r", "st")]
@@ -217,3 +221,30 @@ def test_a_parcel_that_the_engine_loses_or_repeats_is_seen_in_the_books(
         place for place, sent, received in stage_units.exchange_counts(run) if sent != received
     ]
     assert unequal == ["group to propose: exact"]
+
+
+def test_what_was_sent_to_a_split_can_be_had_from_disk(tmp_path: Path) -> None:
+    run = planned(write_job(tmp_path / "in", **EVERY_STAGE), tmp_path / "work")
+    govern(run)
+    for stage in ("collect", "finalize"):
+        arrived = {marker.number: marker.stats["received"] for marker in finished(run, stage)}
+        for marker in finished(run, stage):
+            os.remove(join(run.plan.work, stage, f"{marker.number:05d}.json"))
+        on_disk = {
+            number: count_received(received)
+            for number, received in stage_units.unclaimed(run, stage, {})
+        }
+        assert on_disk == arrived
+        assert any(on_disk.values())
+
+
+def test_a_split_that_is_taken_or_finished_is_not_taken_again(tmp_path: Path) -> None:
+    run = planned(write_job(tmp_path / "in"), tmp_path / "work")
+    assert run.plan.by_size == [1, 0]  # the second file is the larger one
+    with run.workspace.claimed("annotate", 1, wait=False) as held:
+        assert held
+        with run.workspace.claimed("annotate", 1, wait=False) as again:
+            assert not again
+        assert [number for number, _ in stage_units.unclaimed(run, "annotate", {})] == [0]
+    stage_units.annotate(run, 0)
+    assert [number for number, _ in stage_units.unclaimed(run, "annotate", {})] == [1]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
@@ -176,6 +177,20 @@ class Plan:
     def numbers(self) -> range:
         """Numbers of the splits and of the former parts after them."""
         return range(len(self.splits) + len(self.former))
+
+    @property
+    def by_size(self) -> list[int]:
+        """Numbers of the former parts, then of the splits, largest first: the order of work.
+
+        What is left for the end should be small, so that workers end together.
+        """
+        pieces = [(split, piece) for split in self.splits for piece in split.pieces]
+        cut = Counter((split.source, piece.label) for split, piece in pieces)
+        sizes = Counter[int]()
+        for split, piece in pieces:
+            sizes[split.number] -= piece.file_bytes // cut[split.source, piece.label]
+        own = len(self.splits)
+        return [*self.numbers[own:], *sorted(self.numbers[:own], key=lambda n: (sizes[n], n))]
 
     def part(self, number: int) -> Split | FormerPart:
         """Return the split or former part of a number."""

@@ -26,7 +26,7 @@ Nothing here knows Beam: the same functions, called in order, are a job without 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -34,7 +34,15 @@ import numpy as np
 from ..schemas.staged import EXACT, IDENTITIES, TALLIES
 from .annotate import annotate_split
 from .exact import group_exact
-from .exchange import Received, count_received, gather, open_received, write_parcels
+from .exchange import (
+    Parcel,
+    Received,
+    count_received,
+    gather,
+    open_received,
+    parcels_of,
+    write_parcels,
+)
 from .finalize import decide_split, finalize_split
 from .former import annotate_former, finalize_former, screen_former
 from .near import (
@@ -136,6 +144,46 @@ def exchange_counts(run: Run) -> list[tuple[str, int, int]]:
     return counts
 
 
+def unclaimed(
+    run: Run, stage: str, received: Mapping[int, Received]
+) -> Iterator[tuple[int, Received]]:
+    """Hold each split of a stage that no process has begun, one after the other.
+
+    Args:
+        run: The run.
+        stage: A stage of splits; the stages before it have ended.
+        received: What was sent to some of the splits. What was sent to the others is on disk,
+            whichever way it is exchanged.
+
+    Returns:
+        Numbers, in order of work, and what was sent to each.
+    """
+    sent: dict[int, list[Parcel]] | None = None
+    for number in run.plan.by_size:
+        if run.workspace.is_finished(stage, number):
+            continue
+        with run.workspace.claimed(stage, number, wait=False) as held:
+            if not held or run.workspace.is_finished(stage, number):
+                continue
+            if number in received:
+                yield number, received[number]
+            else:
+                sent = _parcels_sent(run, stage) if sent is None else sent
+                yield number, sent.get(number, [])
+
+
+def _parcels_sent(run: Run, receiver: str) -> dict[int, list[Parcel]]:
+    """Return what other stages have for a stage, by number."""
+    sent: dict[int, list[Parcel]] = {}
+    for kind, senders, stage in EXCHANGES:
+        for sender in senders if stage == receiver else ():
+            for marker in finished(run, sender):
+                if kind in marker.outputs:
+                    for number, parcel in parcels_of(marker.path(kind)):
+                        sent.setdefault(number, []).append(parcel)
+    return sent
+
+
 def _fingerprint_of(run: Run, marker: Marker) -> str:
     """Return the fingerprint that the unit of a marker has in this run."""
     if marker.stage == "annotate":
@@ -175,8 +223,8 @@ def _path(run: Run, stage: str, number: int, output: str) -> str:
     return run.workspace.marker(stage, number).path(output)
 
 
-def annotate(run: Run, number: int) -> Marker:
-    """Measure one split."""
+def annotate(run: Run, number: int, _received: Received = ()) -> Marker:
+    """Measure one split; nothing is sent to it."""
     part = run.plan.part(number)
     digest = run.plan.annotate_fingerprint(part)
     if isinstance(part, FormerPart):

@@ -14,11 +14,14 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.metrics.metric import Metrics
 from apache_beam.pvalue import AsList, PCollection
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.utils.windowed_value import WindowedValue
 
 from . import stage_units
 from .exchange import AnnouncePartitions, ExchangeBatches, Received
 from .finalize import witnesses
 from .run_state import Run, load_run
+from .units import Marker
 
 Keyed = PCollection[tuple[int, object]]
 Answers = tuple[Keyed, ...]
@@ -33,11 +36,14 @@ class RunRef:
         plan_path: The plan on disk.
         digest: Fingerprint of the plan.
         way: `files` or `engine`.
+        shared: Whether workers are processes of one machine, each with a part of the splits: then
+            they help each other out.
     """
 
     plan_path: str
     digest: str
     way: str
+    shared: bool = False
 
     def load(self) -> Run:
         """Load the run, once in a process."""
@@ -82,10 +88,73 @@ class _Received(beam.DoFn):
         count(self.unit.__name__)
 
 
-def _annotate(number: int, ref: RunRef) -> int:
-    marker = stage_units.annotate(ref.load(), number)
+class _EachSplit(beam.DoFn):
+    """Run a unit for each split; workers of one machine take them in turn, whoever is free.
+
+    Such workers would else wait for the slowest, up to a quarter of a stage: their runner deals the
+    splits out once, before it is known what each costs.
+
+    Args:
+        ref: The run.
+        unit: Runs one unit; named as its stage.
+        tell: Counts what a unit did, and returns what to send on.
+    """
+
+    def __init__(
+        self,
+        ref: RunRef,
+        unit: Callable[[Run, int, Received], Any],
+        tell: Callable[[Any], Iterable[Any]],
+    ) -> None:
+        self.ref, self.unit, self.tell = ref, unit, tell
+
+    def start_bundle(self) -> None:
+        """Begin with no split of its own."""
+        self._own: dict[int, Received] = {}
+
+    def process(self, element: tuple[int, Iterable[Any]]) -> Iterator[Any]:
+        """Run one unit, or keep it for the end of the bundle, when all are known."""
+        number, received = element[0], list(element[1])
+        if self.ref.shared:
+            self._own[number] = received
+        else:
+            yield from self.tell(self.unit(self.ref.load(), number, received))
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        """Run what nobody has begun, whosever it is; then tell of its own splits."""
+        if not self._own:
+            return
+        run, stage = self.ref.load(), self.unit.__name__
+        done = {
+            number: self.unit(run, number, received)
+            for number, received in stage_units.unclaimed(run, stage, self._own)
+        }
+        for number, received in self._own.items():
+            if number not in done:  # another worker has it
+                with run.workspace.claimed(stage, number, wait=True):
+                    done[number] = self.unit(run, number, received)
+            yield from map(GlobalWindows.windowed_value, self.tell(done[number]))
+
+
+def _nothing_sent(number: int) -> tuple[int, tuple[()]]:
+    return number, ()
+
+
+def _annotated(marker: Marker) -> list[int]:
     count("annotate", records=marker.stats["records"], bytes=marker.stats["bytes_in"])
-    return marker.number
+    return [marker.number]
+
+
+def _collected(parcels: str) -> list[str]:
+    count("collect")
+    return [parcels]
+
+
+def _finalized(marker: Marker) -> list[int]:
+    """Return which of its survivors fell."""
+    outcomes = {name: marker.stats[name] for name in ("kept", "removed", "quarantined")}
+    count("finalize", **outcomes)
+    return list(marker.stats["fallen"])
 
 
 @dataclass
@@ -100,10 +169,12 @@ class AnnotateSplits(beam.PTransform[PCollection[int], PCollection[int]]):
 
     def expand(self, splits: PCollection[int]) -> PCollection[int]:
         """Spread the splits over the workers, then measure."""
+        unit = _EachSplit(self.ref, stage_units.annotate, _annotated)
         return (
             splits
             | "Spread" >> beam.Reshuffle()
-            | "Annotate" >> beam.Map(_annotate, self.ref).with_output_types(int)
+            | "NothingSent" >> beam.Map(_nothing_sent).with_output_types(tuple[int, tuple[()]])
+            | "Annotate" >> beam.ParDo(unit).with_output_types(int)
         )
 
 
@@ -205,6 +276,7 @@ class FindNearCopies(beam.PTransform[Answers, Keyed]):
     def expand(self, exact: Answers) -> Keyed:
         """Wire propose -> connect -> join -> collect -> verify, with an exchange between each."""
         ref, way = self.ref, self.ref.way
+        collect = _EachSplit(ref, stage_units.collect, _collected)
         leaders = exact | "GroupSplits" >> GroupAnswers()
         edges = (
             leaders
@@ -225,7 +297,7 @@ class FindNearCopies(beam.PTransform[Answers, Keyed]):
         return (
             (*exact, memberships)
             | "GroupMembers" >> GroupAnswers()
-            | "Collect" >> beam.ParDo(_Received(ref, stage_units.collect)).with_output_types(str)
+            | "Collect" >> beam.ParDo(collect).with_output_types(str)
             | "ByComponent" >> ExchangeBatches(way)
             | "GroupComponents" >> beam.GroupByKey()
             | "Verify" >> beam.ParDo(_Received(ref, stage_units.verify)).with_output_types(str)
@@ -286,21 +358,6 @@ class CountPassages(beam.PTransform[Answers, Keyed]):
         )
 
 
-class _Finalize(beam.DoFn):
-    """Write a split; tell which of its survivors fell."""
-
-    def __init__(self, ref: RunRef) -> None:
-        self.ref = ref
-
-    def process(self, element: tuple[int, Iterable[Any]]) -> Iterator[int]:
-        """Run one unit."""
-        number, received = element
-        marker = stage_units.finalize(self.ref.load(), number, list(received))
-        outcomes = {name: marker.stats[name] for name in ("kept", "removed", "quarantined")}
-        count("finalize", **outcomes)
-        yield from marker.stats["fallen"]
-
-
 class _Settle(beam.DoFn):
     """Write a split again if one of its witnesses fell; else it stands."""
 
@@ -334,7 +391,8 @@ class FinalizeSplits(beam.PTransform[Answers, PCollection[int]]):
     def expand(self, answers: Answers) -> PCollection[int]:
         """Wire finalize -> the fallen, as a side input -> settle."""
         grouped = answers | "GroupAnswers" >> GroupAnswers()
-        fallen = grouped | "Finalize" >> beam.ParDo(_Finalize(self.ref)).with_output_types(int)
+        unit = _EachSplit(self.ref, stage_units.finalize, _finalized)
+        fallen = grouped | "Finalize" >> beam.ParDo(unit).with_output_types(int)
         return grouped | "Settle" >> beam.ParDo(
             _Settle(self.ref), AsList(fallen)
         ).with_output_types(int)

@@ -8,6 +8,7 @@ has the same fingerprint and whose files are intact is not computed again; any o
 
     <work>/<stage>/<number>.<output>.<arrow|parquet|...>
     <work>/<stage>/<number>.json            the marker
+    <work>/<stage>/<number>.lock            held by the worker that computes it, where several could
     <work>/failures/<stage>-<number>.json   class and message of what stopped a unit
 """
 
@@ -19,7 +20,7 @@ import re
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -237,6 +238,24 @@ class Workspace:
         )
         write_json(join(folder, name), marker.as_dict())
         return marker
+
+    def is_finished(self, stage: str, number: int) -> bool:
+        """Return whether a unit has a marker, of whatever run; it is not opened."""
+        return store_at(self.root).exists(join(self.root, stage, f"{number:05d}.json"))
+
+    def claimed(self, stage: str, number: int, *, wait: bool) -> AbstractContextManager[bool]:
+        """Hold a unit against the other processes of this machine.
+
+        Args:
+            stage: Stage name.
+            number: Split or partition.
+            wait: Whether to wait for another process that holds it.
+
+        Returns:
+            A context that yields whether it is held.
+        """
+        place = join(self.folder(stage), f"{number:05d}.lock")
+        return store_at(self.root).claimed(place, wait=wait)
 
     def failure(self) -> MunimentError | None:
         """Return what stopped the first failed unit, as the error it was, or None."""

@@ -15,8 +15,8 @@ import hashlib
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Any, Protocol, Self
@@ -319,6 +319,21 @@ class Store(ABC):
         Raises:
             ReleaseError: Another run holds it.
         """
+
+    @contextmanager
+    def claimed(self, location: str, *, wait: bool) -> Iterator[bool]:  # noqa: ARG002  (see below)
+        """Hold a file among the processes of this machine, as long as this one lives.
+
+        A store without locks that end with their holder lets everybody in.
+
+        Args:
+            location: The file; created if missing.
+            wait: Whether to wait for another process that holds it.
+
+        Returns:
+            A context that yields whether it is held: False if another process holds it.
+        """
+        yield True
 
     @abstractmethod
     def version(self, location: str) -> str | None:

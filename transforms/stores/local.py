@@ -290,6 +290,17 @@ class LocalStore(Store):
             file.flush()
             yield _Lock()
 
+    @contextmanager
+    def claimed(self, location: str, *, wait: bool) -> Iterator[bool]:
+        """Hold a file; the system frees it when the process ends."""
+        with open(location, "ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+
     def version(self, location: str) -> str | None:  # noqa: ARG002  (the lock vouches)
         """Return nothing to compare: the lock is enough on a disk."""
         return None
