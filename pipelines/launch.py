@@ -226,10 +226,12 @@ def _local_runner(
     from apache_beam.runners.portability.portable_runner import JobServiceHandle  # noqa: PLC0415
 
     from .forked_worker import forked_environment, listen_on_loopback  # noqa: PLC0415
+    from .sampling import sample_often  # noqa: PLC0415
 
     # Without this a timer thread flushes a buffer that the worker is writing to, and rows vanish.
     worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
     listen_on_loopback()
+    sample_often()
     encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
     provision = beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded)
     return fn_runner.FnApiRunner(

@@ -25,6 +25,7 @@ from ..transforms.annotate import warm
 from ..transforms.code_digest import code_digest
 from ..transforms.compiled import load_compiler
 from ..transforms.run_state import load_run
+from .sampling import sample_often
 
 _PDEATHSIG = 1  # prctl, from linux/prctl.h
 
@@ -37,6 +38,7 @@ def main() -> None:
     sys.excepthook = lambda kind, _error, _trace: _note(kind)
     threading.excepthook = lambda arguments: _note(arguments.exc_type)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # a pool outlives many workers: leave no zombies
+    sample_often()
     load_compiler()
     code_digest()  # of what was just imported, whatever is installed later
     for line in sys.stdin.buffer:

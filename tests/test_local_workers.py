@@ -12,6 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
+from apache_beam.runners.worker import statesampler
+from apache_beam.utils.counters import CounterFactory
 
 from muniment.pipelines.launch import _local_runner, _quiet_engine, beam_options
 from muniment.pipelines.local_workers import (
@@ -84,6 +86,12 @@ def test_the_servers_of_the_local_runner_listen_on_the_loopback_address_only():
         assert all(address.is_loopback for address in found)
     finally:
         server.close()
+
+
+def test_a_bundle_ends_within_milliseconds_of_its_work():
+    """Its end waits until a thread of Beam's has looked once more, 200 ms apart by default."""
+    _local_runner(beam_options([]), None)
+    assert statesampler.StateSampler("", CounterFactory()).sampling_period_ms <= 10
 
 
 def test_a_thread_of_the_engine_that_fails_after_it_says_nothing(capsys):
