@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from .. import __version__
 from ..schemas.errors import InputError, JobError, ListError
-from ..schemas.job import FieldMapping, Job, Source
+from ..schemas.job import MOST_PARTITIONS, FieldMapping, Job, Source
 from ..schemas.job_file import LoadedJob, is_inside
 from ..schemas.job_lists import ListFile, ListKind
 from ..schemas.locations import scheme_of
@@ -43,6 +43,10 @@ from .former_releases import former_parts
 
 _LOOKS_AT_ONCE = 8
 """Input files looked at at a time: what an object store answers takes longer than it costs."""
+
+
+_PARTITION_BYTES = 64 << 20
+"""Input for each partition of an exchange: what it gets is less, and `gather` holds it twice."""
 
 
 def make_plan(loaded: LoadedJob, work: Location) -> Plan:
@@ -95,10 +99,17 @@ def make_plan(loaded: LoadedJob, work: Location) -> Plan:
         toxicity_thresholds=thresholds,
         bands=bands,
         rows=rows,
+        partitions=_partitions(job, sum(facts.bytes for *_, facts in files)),
         snapshots=tuple(_snapshots(loaded, job)),
         wat=tuple(_wat_files(loaded, job, files)),
         former=former_parts(loaded, job, keyring.key_id.hex(), len(splits)),
     )
+
+
+def _partitions(job: Job, file_bytes: int) -> int:
+    """Return into how many partitions each exchange goes."""
+    fitting = -(-file_bytes // _PARTITION_BYTES)
+    return job.partitioning.exchange_partitions or min(max(fitting, 4), MOST_PARTITIONS)
 
 
 def _with_spdx(job: Job) -> Job:

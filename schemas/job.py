@@ -308,10 +308,19 @@ class Engine(JobModel):
     lineage: Lineage = Field(Lineage(), description="OpenLineage events.")
 
 
+MOST_PARTITIONS = 4096
+"""Partitions are numbered by 16 bits or less, and each is a file or more of every sender."""
+
+
 class Partitioning(JobModel):
     """Fixed numbers that shape the output; part of the job, never of the machine."""
 
-    exchange_partitions: int = Field(16, ge=1, le=4096, description="Partitions of each exchange.")
+    exchange_partitions: int = Field(
+        0,
+        ge=0,
+        le=MOST_PARTITIONS,
+        description="Partitions of each exchange; 0: one for each 64 MiB of input, at least 4.",
+    )
     split_bytes: int = Field(
         32 << 20,
         ge=1 << 16,

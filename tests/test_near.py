@@ -51,10 +51,9 @@ def run_with(copies: str = "remove", threshold: float = 0.8) -> Any:
             ],
             "rights": {"optout_copies": copies},
             "deduplication": {"near": {"threshold": threshold}},
-            "partitioning": {"exchange_partitions": 4},
         }
     )
-    plan = SimpleNamespace(former=(), splits=(), former_base=np.uint64(2**64 - 1))
+    plan = SimpleNamespace(partitions=4, former=(), splits=(), former_base=np.uint64(2**64 - 1))
     return SimpleNamespace(job=job, plan=plan)
 
 

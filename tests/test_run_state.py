@@ -208,3 +208,11 @@ def test_the_plan_finds_sources_and_inputs(folder: Path) -> None:
     plan = plan_of(folder)
     assert plan.source("s").name == "s"
     assert plan.input_numbers(plan.splits[0]) == [0]
+
+
+def test_there_is_a_partition_for_each_64_mebibytes_of_input(folder: Path) -> None:
+    assert plan_of(folder).partitions == 4
+    assert plan_of(folder, partitioning={"exchange_partitions": 3}).partitions == 3
+    with (folder / "a.jsonl").open("ab") as file:
+        file.truncate(5 * (64 << 20) + 1)  # blank from here on, and no block of the disk
+    assert plan_of(folder).partitions == 6

@@ -36,8 +36,9 @@ def screen(folder: Path, *rows: dict[str, Any]) -> tuple[pa.Table, dict[int, lis
     write_ipc(folder / "annotations", ANNOTATIONS, table.to_batches())
     run: Any = SimpleNamespace(
         rules=(IsEmpty(),),
-        plan=SimpleNamespace(source=lambda _: SimpleNamespace(rank=RANK), addresses=False),
-        job=SimpleNamespace(partitioning=SimpleNamespace(exchange_partitions=4)),
+        plan=SimpleNamespace(
+            source=lambda _: SimpleNamespace(rank=RANK), addresses=False, partitions=4
+        ),
     )
     out = UnitOutputs(folder, 2)
     screen_split(

@@ -70,7 +70,7 @@ def propose_split(
     values = np.asarray(hashes.flatten()).reshape(len(ref), hashes.type.list_size)[sends]
     band = values.ravel()
     rows = pa.table([band, np.repeat(ref[sends], values.shape[1])], schema=BANDS)
-    partition = top_bits(band, run.job.partitioning.exchange_partitions)
+    partition = top_bits(band, run.plan.partitions)
     write_parcels(out, "bands", BANDS, rows, partition)
 
 
@@ -110,7 +110,7 @@ def sample_split(
         probes * is_probe,
     ]
     # All samples are below 2^64 / ONE_IN: their top bits say nothing, so they are spread again.
-    partition = top_bits(shingles * _SPREAD, run.job.partitioning.exchange_partitions)
+    partition = top_bits(shingles * _SPREAD, run.plan.partitions)
     write_parcels(out, "samples", SAMPLES, pa.table(columns, schema=SAMPLES), partition)
 
 
@@ -181,7 +181,7 @@ def collect_split(
     columns["shingles"] = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(shingles))
     rows_out = pa.table([columns[name] for name in CANDIDATES.names], schema=CANDIDATES)
     spread = columns["cluster"] * _SPREAD
-    partition = top_bits(spread, run.job.partitioning.exchange_partitions)
+    partition = top_bits(spread, run.plan.partitions)
     write_parcels(out, "candidates", CANDIDATES, rows_out, partition)
 
 

@@ -74,7 +74,7 @@ def tally_split(
         [said, counts.astype(np.uint32), split_base(split) + row[left][first].astype(np.uint64)],
         schema=TALLIES,
     )
-    partition = top_bits(said, run.job.partitioning.exchange_partitions)
+    partition = top_bits(said, run.plan.partitions)
     write_parcels(out, "tallies", TALLIES, rows, partition)
 
 

@@ -87,6 +87,7 @@ class Plan:
         toxicity_thresholds: Language to threshold.
         bands: Bands of a signature; 0 = no near-duplicates.
         rows: Rows of a band.
+        partitions: Partitions of each exchange.
         snapshots: Facts of each snapshot table: `kind`, `path`, `sha256`, `rows`.
         former: Parts of the former releases to compare with, numbered on from the splits.
         wat: WAT files: `source_id`, `path` and `wet` (labels), `location`, `codec` and `sha256`.
@@ -104,6 +105,7 @@ class Plan:
     toxicity_thresholds: dict[str, float]
     bands: int
     rows: int
+    partitions: int
     snapshots: tuple[dict[str, Any], ...] = ()
     former: tuple[FormerPart, ...] = ()
     wat: tuple[dict[str, Any], ...] = ()

@@ -102,7 +102,7 @@ def send_identities(run: Run, table: pa.Table, screened: pa.Table, out: UnitOutp
     """
     columns = _columns(IDENTITIES, table, screened)
     identities = pa.table(list(columns.values()), schema=IDENTITIES)
-    partition = top_bits(columns["text_hi"], run.job.partitioning.exchange_partitions)
+    partition = top_bits(columns["text_hi"], run.plan.partitions)
     write_parcels(out, "identities", IDENTITIES, identities, partition)
 
 
@@ -113,5 +113,5 @@ def _send_addresses(run: Run, table: pa.Table, screened: pa.Table, out: UnitOutp
     place = table.schema.get_field_index("published")
     columns = _columns(ADDRESSES, table.set_column(place, "published", date), screened)
     addresses = pa.table(list(columns.values()), schema=ADDRESSES)
-    partition = top_bits(columns["url_hi"], run.job.partitioning.exchange_partitions)
+    partition = top_bits(columns["url_hi"], run.plan.partitions)
     write_parcels(out, "addresses", ADDRESSES, addresses, partition)
