@@ -25,7 +25,7 @@ from muniment.transforms.reading import (
     inspect_file,
     plan_splits,
 )
-from muniment.transforms.reading.dictionary_page import largest_value
+from muniment.transforms.reading.dictionary_page import dictionary_page, largest_value
 from muniment.transforms.reading.footer import page_sizes, schema_shape
 
 FIELDS = {"text": "text", "id": "id"}
@@ -359,14 +359,15 @@ def test_rows_are_read_by_the_largest_value_of_a_dictionary_not_by_its_size(tmp_
     path = write(tmp_path / "a", pa.table({"text": texts}), compression=codec)
     column = pq.read_metadata(path).row_group(0).column(0)
     with path.open("rb") as file:
-        bound = largest_value(file.fileno(), column)
+        page = dictionary_page(file.fileno(), column)
+        bound = largest_value(file.fileno(), column, page)
     # Of LZ4 there are two kinds, which a footer does not tell apart: the page bounds its values.
     assert bound == (200 if codec != "lz4" else 3000 * 204)
     damaged = bytearray(path.read_bytes())
     damaged[column.dictionary_page_offset + 40] ^= 0xFF
     path.write_bytes(damaged)
     with path.open("rb") as file:
-        assert largest_value(file.fileno(), column) >= 200
+        assert largest_value(file.fileno(), column, page) >= 200
 
 
 def test_case_50_a_column_that_is_text_in_one_file_only_names_both(tmp_path):

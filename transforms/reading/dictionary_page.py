@@ -29,8 +29,8 @@ _SMALL_BYTES = 16 << 10
 _CODECS = {"ZSTD": "zstd", "SNAPPY": "snappy", "GZIP": "gzip", "BROTLI": "brotli"}
 
 
-def largest_value(fd: int, column: pq.ColumnChunkMetaData) -> int:
-    """Return a bound on the bytes of one value of a column's dictionary; 0 if there is none.
+def dictionary_page(fd: int, column: pq.ColumnChunkMetaData) -> PageSizes | None:
+    """Return the sizes of a column's dictionary page, None if it has none.
 
     Args:
         fd: The file.
@@ -40,10 +40,21 @@ def largest_value(fd: int, column: pq.ColumnChunkMetaData) -> int:
         ValueError: The page is larger than `MAX_DICTIONARY_BYTES`, or has no header.
     """
     if not column.has_dictionary_page or not column.dictionary_page_offset:
-        return 0
+        return None
     page = page_sizes(os.pread(fd, _HEADER_BYTES, column.dictionary_page_offset))
     if not 0 <= page.uncompressed <= MAX_DICTIONARY_BYTES:
         raise ValueError
+    return page
+
+
+def largest_value(fd: int, column: pq.ColumnChunkMetaData, page: PageSizes) -> int:
+    """Return a bound on the bytes of one value of a column's dictionary.
+
+    Args:
+        fd: The file.
+        column: A column of strings.
+        page: Its dictionary page.
+    """
     if page.uncompressed <= _SMALL_BYTES or not 0 < page.compressed <= MAX_DICTIONARY_BYTES:
         return page.uncompressed
     values = _content(fd, column, page)

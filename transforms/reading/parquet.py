@@ -24,7 +24,7 @@ from numba import njit
 from ...schemas.errors import InputError
 from ...schemas.reasons import Reason
 from ..stores import Excerpt, store_at
-from .dictionary_page import largest_value
+from .dictionary_page import dictionary_page, largest_value
 from .footer import has_extension_type, schema_shape
 from .json_scan import is_utf8
 from .limits import MIB, ReadLimits
@@ -49,6 +49,10 @@ _READ_BYTES = 256 * MIB
 # Bytes that it unfolds to as a rule: it is in the processor's cache when it is joined to a batch
 # (26 MB instead of 1.5 at a time: 8 % more time for a whole job on `large`).
 _PIECE_BYTES = MIB
+
+# A fourth of that is worth more than looking for the largest value, which unfolds the page once
+# more (heavy splits of `large`: read in 0.43 s of CPU instead of 0.58).
+_FRACTION = 4
 
 # Fetched at once from an object store: it holds most footers (measured: 2 KiB for 4 columns and 8
 # row groups).
@@ -310,13 +314,16 @@ def _read_pieces(
 
 def _bounded_rows(group: pq.RowGroupMetaData, fd: int, paths: set[str]) -> int:
     """Return how many rows can be read at once, whatever the dictionary pages hold."""
-    largest = average = 1
-    for column in (group.column(index) for index in range(group.num_columns)):
-        if column.path_in_schema not in paths:
-            continue
-        average += max(column.total_uncompressed_size, 0) // max(group.num_rows, 1)
-        largest += largest_value(fd, column)
-    return max(1, min(_READ_BYTES // (largest + average), _PIECE_BYTES // average))
+    chunks = [group.column(index) for index in range(group.num_columns)]
+    chunks = [chunk for chunk in chunks if chunk.path_in_schema in paths]
+    average = sum(max(chunk.total_uncompressed_size, 0) for chunk in chunks)
+    average = 1 + average // max(group.num_rows, 1)
+    few = max(1, _PIECE_BYTES // average)
+    pages = [(chunk, page) for chunk in chunks if (page := dictionary_page(fd, chunk)) is not None]
+    largest = sum(page.uncompressed for _, page in pages)
+    if _READ_BYTES // (largest + average) < few // _FRACTION:
+        largest = sum(largest_value(fd, chunk, page) for chunk, page in pages)
+    return max(1, min(_READ_BYTES // (largest + average), few))
 
 
 def _rebatch(
