@@ -37,8 +37,6 @@ MODEL_RAM = "4GB"
 0.9 GB (`benchmarks/end_to_end.py mixed`), and a full split of 32 MiB with its copies needs more."""
 
 _GCS = "gs"
-_OF_BEAM = "/ReshufflePerKey/"
-"""Within it Beam carries timestamps in a coder that may pickle; here they are all None."""
 _NEEDS = (
     ("project", GoogleCloudOptions, "the project that pays"),
     ("region", GoogleCloudOptions, "where the workers run, such as europe-west4"),
@@ -180,8 +178,7 @@ def graph_facts(graph: beam_runner_api_pb2.Pipeline) -> dict[str, Any]:
         "untyped": sorted(
             item.unique_name
             for name, item in components.pcollections.items()
-            if _OF_BEAM not in item.unique_name
-            and any(
+            if any(
                 isinstance(part, FastPrimitivesCoder | PickleCoder) for part in _parts(coder(name))
             )
         ),

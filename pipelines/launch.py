@@ -19,7 +19,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, PipelineOptionsT
 
 from ..schemas.errors import JobError, MunimentError, StageError
 from ..schemas.job import ExchangeWay
@@ -150,7 +150,7 @@ def govern(pipeline: beam.Pipeline, plan: Plan, ref: RunRef) -> beam.Pipeline:
     model_ram = MODEL_RAM if is_dataflow(pipeline.options) else ""
     _ = (
         pipeline
-        | "Splits" >> beam.Create(plan.by_size)
+        | "Splits" >> beam.Create(plan.by_size, reshuffle=False)  # they are spread afterwards
         | "GovernCorpus"
         >> GovernCorpus(
             ref,
@@ -178,10 +178,26 @@ def beam_options(arguments: Sequence[str]) -> PipelineOptions:
     unknown = [flag for flag in parser.parse_known_args(list(arguments))[1] if flag[0] == "-"]
     if unknown:
         raise JobError([f"{flag}: neither muniment nor Beam knows this flag" for flag in unknown])
-    options = PipelineOptions(list(arguments))
+    options = _Options(list(arguments))
     check_flink(options)
     check_dataflow(options)
     return options
+
+
+class _Options(PipelineOptions):
+    """Options that make each view of them once.
+
+    Building the graph asks for 300, and Beam makes a parser of flags for each (2.77): half of what
+    the graph costs. All views share their values anyway.
+    """
+
+    def view_as(self, cls: type[PipelineOptionsT]) -> PipelineOptionsT:
+        """Return these options as those of a group."""
+        views = self.__dict__.setdefault("_views", {})  # Beam lets only options be set
+        if cls not in views:
+            views[cls] = super().view_as(cls)
+        view: PipelineOptionsT = views[cls]
+        return view
 
 
 @contextmanager

@@ -136,10 +136,6 @@ class _EachSplit(beam.DoFn):
             yield from map(GlobalWindows.windowed_value, self.tell(done[number]))
 
 
-def _nothing_sent(number: int) -> tuple[int, tuple[()]]:
-    return number, ()
-
-
 def _annotated(marker: Marker) -> list[int]:
     count("annotate", records=marker.stats["records"], bytes=marker.stats["bytes_in"])
     return [marker.number]
@@ -172,8 +168,8 @@ class AnnotateSplits(beam.PTransform[PCollection[int], PCollection[int]]):
         unit = _EachSplit(self.ref, stage_units.annotate, _annotated)
         return (
             splits
-            | "Spread" >> beam.Reshuffle()
-            | "NothingSent" >> beam.Map(_nothing_sent).with_output_types(tuple[int, tuple[()]])
+            | "EverySplit" >> AnnouncePartitions(self.ref.way)
+            | "Spread" >> beam.GroupByKey()
             | "Annotate" >> beam.ParDo(unit).with_output_types(int)
         )
 
