@@ -89,35 +89,39 @@ def make_private_folder(path: Location) -> None:
 
 
 @contextmanager
-def replace_file(path: Location, mode: int = 0o600) -> Iterator[Sink]:
+def replace_file(path: Location, mode: int = 0o600, *, flush: bool = True) -> Iterator[Sink]:
     """Open a file that takes its name only when the block ends without an error.
 
     Args:
         path: Final name; an existing file is replaced in one step.
         mode: Permission bits, where the store has any.
+        flush: Whether it is to survive a power cut.
 
     Yields:
         A binary file to write to; it knows size and digest in the end.
     """
-    with store_at(path).replace(location_of(path), mode) as sink:
+    with store_at(path).replace(location_of(path), mode, flush=flush) as sink:
         yield sink
 
 
-def write_bytes(path: Location, data: bytes, mode: int = 0o600) -> FileFacts:
+def write_bytes(path: Location, data: bytes, mode: int = 0o600, *, flush: bool = True) -> FileFacts:
     """Write a small file in one step, and flush the names in its folder to disk.
 
-    Markers and pointers are written so, always last: whatever they speak of is on disk with them.
+    Pointers are written so, always last: whatever they speak of is on disk with them.
     """
     place = location_of(path)
-    with replace_file(place, mode) as file:
+    with replace_file(place, mode, flush=flush) as file:
         file.write(data)
-    store_at(place).flush_folder(place.rpartition("/")[0] or ".")
+    if flush:
+        store_at(place).flush_folder(place.rpartition("/")[0] or ".")
     return facts_of(place, file, None)
 
 
-def write_json(path: Location, value: object, mode: int = 0o600) -> FileFacts:
-    """Write canonical JSON (sorted keys, UTF-8, one trailing line feed)."""
-    return write_bytes(path, canonical_json(value), mode)
+def write_json(
+    path: Location, value: object, mode: int = 0o600, *, flush: bool = True
+) -> FileFacts:
+    """Write canonical JSON (sorted keys, UTF-8, one trailing line feed), as `write_bytes` does."""
+    return write_bytes(path, canonical_json(value), mode, flush=flush)
 
 
 def canonical_json(value: object) -> bytes:

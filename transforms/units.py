@@ -236,7 +236,8 @@ class Workspace:
             outputs.stats,
             {name: (wall, cpu, int(size)) for name, (wall, cpu, size) in outputs.timings.items()},
         )
-        write_json(join(folder, name), marker.as_dict())
+        # What a power cut takes of it is computed again: only what it speaks of is flushed.
+        write_json(join(folder, name), marker.as_dict(), flush=False)
         return marker
 
     def is_finished(self, stage: str, number: int) -> bool:

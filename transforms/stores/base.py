@@ -248,8 +248,13 @@ class Store(ABC):
         """Create a folder and those above it; a private one only its owner can enter."""
 
     @abstractmethod
-    def replace(self, location: str, mode: int = 0o600) -> AbstractContextManager[Sink]:
-        """Open a file that takes its name only when the block ends without an error."""
+    def replace(
+        self, location: str, mode: int = 0o600, *, flush: bool = True
+    ) -> AbstractContextManager[Sink]:
+        """Open a file that takes its name only when the block ends without an error.
+
+        Its content survives a power cut then, unless it is not to be flushed.
+        """
 
     @abstractmethod
     def flush_folder(self, folder: str) -> None:

@@ -174,7 +174,7 @@ class LocalStore(Store):
             os.makedirs(folder, exist_ok=True)
 
     @contextmanager
-    def replace(self, location: str, mode: int = 0o600) -> Iterator[Sink]:
+    def replace(self, location: str, mode: int = 0o600, *, flush: bool = True) -> Iterator[Sink]:
         """Write a temporary file beside the final name, flush it to disk, rename it.
 
         Its content is on disk then; its name is once the folder is flushed (`flush_folder`). The
@@ -189,7 +189,9 @@ class LocalStore(Store):
                 sink = Sink(file)
                 yield sink
                 file.flush()
-                _settle(file.fileno(), sink.bytes, location)
+                if flush:
+                    os.fsync(file.fileno())
+                _check_size(file.fileno(), sink.bytes, location)
             os.replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -293,13 +295,15 @@ class LocalStore(Store):
     @contextmanager
     def claimed(self, location: str, *, wait: bool) -> Iterator[bool]:
         """Hold a file; the system frees it when the process ends."""
-        with open(location, "ab") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
+        descriptor = os.open(location, os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+        finally:
+            os.close(descriptor)
 
     def version(self, location: str) -> str | None:  # noqa: ARG002  (the lock vouches)
         """Return nothing to compare: the lock is enough on a disk."""
@@ -318,8 +322,7 @@ class LocalStore(Store):
         self.flush_folder(above)
 
 
-def _settle(descriptor: int, size: int, location: str) -> None:
-    """Flush a file to disk, and see that it holds what was written."""
-    os.fsync(descriptor)
+def _check_size(descriptor: int, size: int, location: str) -> None:
+    """See that a file holds what was written."""
     if os.fstat(descriptor).st_size != size:
         raise OSError(errno.EIO, "the disk took less than it was given", location)

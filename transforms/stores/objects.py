@@ -359,7 +359,13 @@ class ObjectStore(Store):
         """Do nothing: there are no folders, and who may read is the bucket's policy."""
 
     @contextmanager
-    def replace(self, location: str, mode: int = 0o600) -> Iterator[Sink]:  # noqa: ARG002  (the bucket's policy says who may read)
+    def replace(
+        self,
+        location: str,
+        mode: int = 0o600,  # noqa: ARG002  (the bucket's policy says who may read)
+        *,
+        flush: bool = True,  # noqa: ARG002  (an acknowledged put is durable)
+    ) -> Iterator[Sink]:
         """Write an unnamed local file, then put it."""
         with _unnamed() as (file, path):
             sink = Sink(file)
