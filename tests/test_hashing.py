@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from muniment.transforms import canonical
 from muniment.transforms.hashing import (
     NULL_HASH,
     canonical_text,
@@ -18,6 +19,7 @@ from muniment.transforms.hashing import (
     ids_to_hashes,
     siphash128,
 )
+from muniment.transforms.processor import packs_words
 
 KEY = bytes(range(16))
 MASK = (1 << 64) - 1
@@ -165,6 +167,20 @@ LAYOUT = st.text(
     | st.characters(codec="utf-8"),
     max_size=60,
 )
+
+
+@pytest.mark.parametrize("way", ["plain", "native"])
+@given(word=st.binary(min_size=8, max_size=8), dropped=st.sets(st.integers(0, 7)))
+def test_both_ways_to_drop_bytes_of_a_word_leave_the_others_together(
+    way: str, word: bytes, dropped: set[int]
+) -> None:
+    if way == "native" and not packs_words():
+        pytest.skip("this processor cannot pack words")
+    pack = {"plain": canonical._pack_plain, "native": canonical._pack_native}[way]
+    drop = sum(0x80 << 8 * place for place in dropped)
+    packed = int(pack(np.uint64(int.from_bytes(word, "little")), np.uint64(drop)))
+    rest = bytes(byte for place, byte in enumerate(word) if place not in dropped)
+    assert packed.to_bytes(8, "little")[: len(rest)] == rest
 
 
 @settings(deadline=None)  # the first call compiles

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import llvmlite.binding
-import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from .processor import has_features
 
 _WORDS = ir.VectorType(ir.IntType(32), 4)
 _WORDS_POINTER = _WORDS.as_pointer()
@@ -27,10 +27,7 @@ _NAME = "muniment_sha256_blocks"
 
 def has_instructions() -> bool:
     """Return whether compiled code of this process may use them."""
-    if numba.config.CPU_NAME or numba.config.CPU_FEATURES is not None:
-        return False  # Numba was told to compile for another processor
-    features = llvmlite.binding.get_host_cpu_features()
-    return bool(features.get("sha") and features.get("sse4.1"))
+    return has_features("sha", "sse4.1")
 
 
 @intrinsic
