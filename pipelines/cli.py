@@ -188,8 +188,10 @@ def _run(loaded: LoadedJob, output: str, beam_arguments: list[str], *, dry_run: 
 
     forked = None if dry_run else start_workers(loaded, beam_arguments)
     gc.disable()  # imports make no garbage, and are a tenth faster without its collection
+    from ..transforms.compiled import load_compiler  # noqa: PLC0415
     from .run import describe_plan, run_job  # noqa: PLC0415  (slow; workers load meanwhile)
 
+    load_compiler()
     gc.enable()
 
     if dry_run:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from types import TracebackType
 from typing import Self
@@ -28,14 +27,13 @@ _SHARES = {"annotate": 5, "screen": 1, "propose": 1, "collect": 1, "finalize": 4
 
 
 class ProgressBar:
-    """Show how many units are done while a block runs; silent unless stderr is a terminal.
+    """Show on stderr how many units are done while a block runs.
 
     Args:
         plan: The plan of the run.
-        show: Whether to show anything; None looks at stderr.
     """
 
-    def __init__(self, plan: Plan, *, show: bool | None = None) -> None:
+    def __init__(self, plan: Plan) -> None:
         near = plan.bands > 0
         self._workspace = Workspace(plan.work)
         self._shares = {
@@ -55,7 +53,6 @@ class ProgressBar:
             TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
-            disable=not (sys.stderr.isatty() if show is None else show),
         )
         self._task = self._progress.add_task("annotate", total=self._total)
 
@@ -76,7 +73,7 @@ class ProgressBar:
 
     def _poll(self) -> None:
         interval = store_at(self._workspace.root).poll_seconds
-        while not self._progress.disable and not self._stop.wait(interval):
+        while not self._stop.wait(interval):
             done, stage_now = 0, "annotate"
             for stage, share in self._shares.items():
                 count = len(self._workspace.finished(stage))

@@ -8,6 +8,7 @@ import logging
 import os
 import platform
 import resource
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -41,7 +42,6 @@ from .guards import check_approval, check_guards, policy_sha256
 from .launch import beam_options, exchange_way, govern, run_graph
 from .local_workers import LocalWorkers
 from .plan import make_plan
-from .progress import ProgressBar
 from .release import LOCK_FILE, WORK_FOLDER
 
 LOAD_COMMIT_AFTER = 1.0
@@ -156,7 +156,7 @@ def run_job(
             loading.daemon = True
             loading.start()
             try:
-                with ProgressBar(plan, show=progress):
+                with _shown(plan, show=progress):
                     run_graph(plan, ref, beam_arguments, workers)
             finally:
                 loading.cancel()
@@ -201,6 +201,15 @@ def _load_commit(run: Run) -> None:
     merkle_root(np.zeros((2, DIGEST_BYTES), np.uint8))
     for item in run.plan.inputs:  # the first that has to be searched loads the detectors
         publishable_name(run, item["path"])
+
+
+def _shown(plan: Plan, *, show: bool | None) -> AbstractContextManager[object]:
+    """Return what shows the progress of a block, if it is to be shown; None looks at stderr."""
+    if not (sys.stderr.isatty() if show is None else show):
+        return nullcontext()
+    from .progress import ProgressBar  # noqa: PLC0415  (its library is slow to import)
+
+    return ProgressBar(plan)
 
 
 def _reported(run: Run, output: str) -> AbstractContextManager[None]:

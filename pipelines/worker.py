@@ -21,7 +21,8 @@ from collections.abc import Mapping
 
 from apache_beam.runners.worker import sdk_worker_main
 
-from ..transforms.annotate import warm
+from ..transforms import stages  # noqa: F401  (what a worker is sent refers to it)
+from ..transforms.annotate import warm, warm_tables
 from ..transforms.code_digest import code_digest
 from ..transforms.compiled import load_compiler
 from ..transforms.run_state import load_run
@@ -41,6 +42,7 @@ def main() -> None:
     sample_often()
     load_compiler()
     code_digest()  # of what was just imported, whatever is installed later
+    warm_tables()
     for line in sys.stdin.buffer:
         message = json.loads(line)
         if "plan" in message:

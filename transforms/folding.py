@@ -12,6 +12,7 @@ and a token is kept at most twice in a row: tables and dumps are noise to a mode
 from __future__ import annotations
 
 import unicodedata
+from functools import cache
 
 import numba
 import numpy as np
@@ -55,7 +56,9 @@ def _folded(code: int) -> int:
     return _SPACE
 
 
-def _build_table() -> npt.NDArray[np.int32]:
+@cache
+def _table() -> npt.NDArray[np.int32]:
+    """Build the table of what each code point becomes, once per process (about 0.06 s)."""
     table = np.fromiter((_folded(code) for code in range(_TABLE_SIZE)), np.int32, _TABLE_SIZE)
     for start, count in _LETTER_BLOCKS:
         table[start : start + count] = np.arange(ord("a"), ord("a") + count)
@@ -69,7 +72,6 @@ def _build_leet() -> npt.NDArray[np.int32]:
     return leet
 
 
-_TABLE = _build_table()
 _LEET = _build_leet()
 
 
@@ -387,7 +389,7 @@ def fold_text(texts: pa.Array) -> pa.Array:
     rows = len(offsets) - 1
     out = np.empty(2 * int(offsets[-1] - offsets[0]) + rows + 8, np.uint8)
     out_offsets = np.empty(rows + 1, np.int64)
-    _fold(offsets, data, _TABLE, _LEET, out_offsets, out)
+    _fold(offsets, data, _table(), _LEET, out_offsets, out)
     data_out = pa.py_buffer(out[: out_offsets[-1]].copy())
     return pa.Array.from_buffers(
         pa.large_string(), rows, [None, pa.py_buffer(out_offsets), data_out]

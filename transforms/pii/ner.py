@@ -21,10 +21,8 @@ from typing import Any, Protocol
 import re2
 
 from ...schemas.errors import ModelError
-from .lac import LacModel
 from .operators import PLACEHOLDER
 from .scan import DetectorCapError
-from .spacy_names import SpacyRecogniser
 from .spans import Span
 
 CHUNK = 100_000
@@ -165,6 +163,9 @@ class PiiModels:
         Raises:
             ModelError: A package is missing, or not the declared one.
         """
+        from .lac import LacModel  # noqa: PLC0415  (their lists of names take 0.04 s)
+        from .spacy_names import SpacyRecogniser  # noqa: PLC0415
+
         chosen = {
             language: package
             for language, package in (models or cls.DEFAULT).items()
