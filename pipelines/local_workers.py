@@ -35,6 +35,9 @@ _ENVIRONMENT = {
     # pages each time: canonical texts of 223 MB in 0.38 s of CPU instead of 0.44.
     "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
     "MALLOC_TRIM_THRESHOLD_": str(1 << 28),
+    # Arrow's own buffers likewise: ten heavy splits of `large` finalized in 2.49 s of CPU instead of
+    # 2.78, with 20 of 586 MB more held.
+    "MIMALLOC_PURGE_DELAY": "-1",
 }
 
 
