@@ -365,6 +365,7 @@ def _lock(connection: duckdb.DuckDBPyConnection, memory: str, allowed: list[str]
     connection.execute(f"SET memory_limit = {_quoted(memory)}")
     connection.execute(f"SET allowed_paths = [{', '.join(_quoted(path) for path in allowed)}]")
     for setting in (
+        "parquet_metadata_cache = true",  # each statement reads the same files
         "max_temp_directory_size = '0MB'",
         "python_enable_replacements = false",
         "autoinstall_known_extensions = false",
