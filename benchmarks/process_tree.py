@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import os
+import resource
+import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 import psutil
@@ -75,6 +78,12 @@ class Peaks:
         return sum(self._cpu.values())
 
 
+def _end_of(pid: int) -> tuple[float, int, resource.struct_rusage]:
+    """Wait for the end of a process; return when it was, its status and what it used."""
+    _, status, usage = os.wait4(pid, 0)
+    return time.perf_counter(), status, usage
+
+
 def run_measured(command: Sequence[str], interval: float = INTERVAL) -> Measured:
     """Run a command to its end and measure its process tree.
 
@@ -87,24 +96,28 @@ def run_measured(command: Sequence[str], interval: float = INTERVAL) -> Measured
         children that nobody waited for; the samples have those, but miss the last interval. The
         larger of the two is reported.
     """
-    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+    # The first of several runs compiles what an installed package has compiled already.
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    with (
+        tempfile.TemporaryFile() as stdout,
+        tempfile.TemporaryFile() as stderr,
+        ThreadPoolExecutor(1) as beside,
+    ):
         peaks, started = Peaks(), time.perf_counter()
-        process = subprocess.Popen(list(command), stdout=stdout, stderr=stderr)
+        process = subprocess.Popen(list(command), stdout=stdout, stderr=stderr, env=environment)
+        end = beside.submit(_end_of, process.pid)
         try:
-            while True:
-                ended, status, usage = os.wait4(process.pid, os.WNOHANG)
-                seconds = time.perf_counter() - started
-                if ended:
-                    break
+            while wait([end], interval).not_done:
                 peaks.look(process.pid)
-                time.sleep(interval)
         except BaseException:
             for child in psutil.Process(process.pid).children(recursive=True):
                 child.kill()
-            process.kill()
-            process.wait()
+            os.kill(process.pid, signal.SIGKILL)  # not `process.kill`, which would wait for it too
             raise
-        process.returncode = os.waitstatus_to_exitcode(status)
+        finally:
+            ended, status, usage = end.result()
+            process.returncode = os.waitstatus_to_exitcode(status)
+        seconds = ended - started
         stdout.seek(0)
         stderr.seek(0)
         largest = max(peaks.rss_largest, usage.ru_maxrss * 1024)
