@@ -14,7 +14,9 @@ from muniment.transforms.rights.ai_txt import AiTxt
 from muniment.transforms.rights.aigc import find_labels
 from muniment.transforms.rights.aipref import read_content_usage
 from muniment.transforms.rights.content_signal import read_content_signal
+from muniment.transforms.rights.licence_tags import text_licences
 from muniment.transforms.rights.literals import build_automaton, find_literals
+from muniment.transforms.rights.marks import find_marks
 from muniment.transforms.rights.notices import (
     _COPYRIGHTS,
     _RESERVATIONS,
@@ -61,12 +63,39 @@ PLAIN = [
 ]
 
 
+def notices_in(texts: pa.Array) -> list[str | None]:
+    return find_notices(texts, find_marks(texts)).to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("// SPDX-License-Identifier: GPL-2.0", "GPL-2.0"),
+        ("/* (c) 2020 A\n SPDX-License-Identifier: MIT OR X */ int a; /* (c) 2021 */", "MIT OR X"),
+        (
+            "SPDX-License-Identifier: MIT\n" * 3 + "x" * 3000 + "\nSPDX-License-Identifier:MIT",
+            "MIT",
+        ),
+        ("SPDX-License-Identifier: MIT\n" + "x" * 3000 + "\nSPDX-License-Identifier: X", None),
+        ("(c) SPDX-License-Identifier: MIT # SPDX-License-Identifier: Zlib", None),
+        ("SPDX-License-Identifier: " + "é" * 300, "é" * 200),
+        ("spdx-license-identifier: MIT", None),
+        ("SPDX-License-Identifier:\nMIT", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_licence_tag_holds_to_the_end_of_its_line_and_tags_must_agree(text, named):
+    texts = pa.array(["before", text, "after"], pa.string())[1:]
+    assert text_licences(texts, find_marks(texts)).to_pylist() == [named, None]
+
+
 def test_notices_are_flagged_in_six_languages():
     rows = [(text, "reservation") for text in RESERVED] + [(text, "copyright") for text in CLAIMED]
     rows += [(text, None) for text in PLAIN]
-    found = find_notices(pa.array([text for text, _ in rows])).to_pylist()
+    found = notices_in(pa.array([text for text, _ in rows]))
     assert list(zip([text for text, _ in rows], found, strict=True)) == rows
-    assert find_notices(pa.array(["a", "© 2020 B", "c"])[1:]).to_pylist() == ["copyright", None]
+    assert notices_in(pa.array(["a", "© 2020 B", "c"])[1:]) == ["copyright", None]
 
 
 @given(st.lists(st.text(alphabet="abcé©", max_size=40) | st.none(), max_size=6))
@@ -108,7 +137,7 @@ _PIECES = st.sampled_from(
 @given(st.lists(_PIECES, max_size=6), st.integers(0, 40))
 def test_searching_around_literals_finds_what_searching_whole_texts_finds(pieces, cut):
     text = "".join(pieces)[cut:]
-    found = find_notices(pa.array(["before", text]))[1].as_py()
+    found = notices_in(pa.array(["before", text]))[1]
     assert found == next(
         (
             word

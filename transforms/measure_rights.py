@@ -34,6 +34,7 @@ from .rights import (
 from .rights.agents import agents_of
 from .rights.aigc import find_labels
 from .rights.licence_tags import text_licences
+from .rights.marks import find_marks
 from .rights.notices import find_notices
 from .rights.origins import url_origins
 from .rights.readings import Reading, allow, deny
@@ -94,12 +95,13 @@ def measure_rights(
     policy = signal_policy(run, source)
     hosts = parse_hosts(clean["url"])
     host = withhold_hosts(run, hosts["host"])
+    marks = find_marks(clean["text"])
     columns: Columns = {
         "host": host,
         "domain": only_where(pc.is_valid(host), hosts["domain"]),
         "fetched_at": parse_times(clean["fetched"]),
         "source_kind": pa.repeat(source.kind.value, n),
-        "notice": find_notices(clean["text"]),
+        "notice": find_notices(clean["text"], marks),
         "synthetic_mark": find_labels(clean["text"]),
     }
     nothing = pa.nulls(n, pa.string())  # origins and paths are for what the snapshots say
@@ -112,7 +114,12 @@ def measure_rights(
         clean["http_headers"],
         clean["html_meta"],
     )
-    columns |= _licences(run, source, clean, page_licences(documents, policy))
+    claims = {
+        "document": clean["licence"],
+        "link": page_licences(documents, policy),
+        "text": text_licences(clean["text"], marks),
+    }
+    columns |= _licences(run, source, claims)
     looked = _Looked(hosts, address, canonical, columns["licence"], clean["author"])
     listed = _match_lists(run, columns, looked)
     # Two readings of an address: listed under either is listed; else it cannot be judged.
@@ -193,20 +200,13 @@ def match_persons(run: Run, spans: pa.Table, rows: int) -> Columns:
     return columns
 
 
-def _licences(
-    run: Run, source: Source, clean: pa.RecordBatch, named: pa.Array
-) -> dict[str, pa.Array]:
+def _licences(run: Run, source: Source, claims: dict[str, pa.Array]) -> dict[str, pa.Array]:
     """Return the licence of each document, where it was seen, and whether it is allowed.
 
     What a document says of itself in several places must agree, else its licence is unknown
     (reliability case 83); only where it says nothing the source's declaration holds.
     """
-    n = clean.num_rows
-    claims = {
-        "document": clean["licence"],
-        "link": named,
-        "text": text_licences(clean["text"]),
-    }
+    n = len(claims["document"])
     licence, evidence = pa.repeat("unknown", n), pa.repeat("none", n)
     conflict = np.zeros(n, dtype=bool)
     for word, raw in claims.items():

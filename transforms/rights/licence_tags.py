@@ -8,32 +8,37 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-_MARK = "SPDX-License-Identifier:"
+from .literals import Hits, lines_around
+from .marks import LICENCE, LICENCE_TAG
+
 _VALUE = re.compile(r"[ \t]{0,8}([^\r\n]{1,200})")
 _ENDS = re.compile(r"[ \t]*(?:\*/|-->|#}|\*\)|\"|'|,|;).*$")
 
+_REACH = 1024
+"""Bytes behind a tag that its value can take: 208 characters, at most 4 bytes each."""
 
-def text_licences(texts: pa.Array) -> pa.Array:
+
+def text_licences(texts: pa.Array, marks: Hits) -> pa.Array:
     """Return the licence that the tags in each text name.
 
     Args:
         texts: string array; null allowed.
+        marks: What `find_marks` found in them.
 
     Returns:
         string array: the expression as written; null where there is no tag or where tags differ.
     """
-    # As an expression it is found by its first byte, seven times as fast as by `match_substring`.
-    tagged = pc.fill_null(pc.match_substring_regex(texts, _MARK), False)
-    nothing = pa.nulls(len(texts), pa.string())
-    if not pc.any(tagged).as_py():
-        return nothing
-    found = []
-    for text in texts.filter(tagged).to_pylist():
-        # Cut at the marks and matched there: an expression searches a text six times as slowly.
-        tags = (_VALUE.match(after) for after in text.split(_MARK)[1:])
-        names = {_ENDS.sub("", tag[1]).strip() for tag in tags if tag}
-        found.append(names.pop() if len(names) == 1 else None)
-    return pc.replace_with_mask(nothing, tagged, pa.array(found, pa.string()))
+    chosen = (marks.groups & LICENCE) > 0
+    rows, lines = lines_around(texts, marks.row[chosen], marks.end[chosen], _REACH)
+    names: dict[int, set[str]] = {}
+    for row, line in zip(rows.tolist(), lines.to_pylist(), strict=True):
+        # Cut at the tags and matched there: an expression searches a text six times as slowly.
+        tags = (_VALUE.match(after) for after in line.split(LICENCE_TAG)[1:])
+        names.setdefault(row, set()).update(_ENDS.sub("", tag[1]).strip() for tag in tags if tag)
+    named = {row: found.pop() for row, found in names.items() if len(found) == 1}
+    place = np.full(len(texts), -1)
+    place[list(named)] = np.arange(len(named))
+    return pa.array(list(named.values()), pa.string()).take(pa.array(place, mask=place < 0))
