@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -199,6 +200,28 @@ def test_of_texts_that_all_resemble_each_other_no_removal_is_wrong_and_the_work_
         theirs = set(hashes[offsets[partner[x]] : offsets[partner[x] + 1]].tolist())
         assert len(mine & theirs) / len(mine | theirs) >= 0.8
         assert role[partner[x]] == DuplicateRole.SURVIVOR
+
+
+def test_twice_as_many_texts_that_all_resemble_each_other_cost_twice_as_much() -> None:
+    offsets, hashes = alike(100_000)
+
+    def seconds(n: int) -> float:
+        start = time.process_time()
+        verify_clusters(
+            np.zeros(n, np.uint64),
+            np.arange(n, dtype=np.uint64),
+            [np.arange(n)],
+            np.ones(n, np.uint8),
+            offsets[: n + 1],
+            hashes[: offsets[n]],
+            threshold=0.8,
+        )
+        return time.process_time() - start
+
+    seconds(1000)  # compiles
+    half, whole = (min(seconds(n) for _ in range(3)) for n in (50_000, 100_000))
+    sys.stdout.write(f"alike: {half:.2f} and {whole:.2f} CPU s\n")
+    assert whole < MOST_GROWTH * half
 
 
 def test_a_bucket_of_a_million_is_a_star_and_connects_what_all_pairs_connect() -> None:

@@ -6,7 +6,8 @@ flips the same bit of both sketches, so bits that differ come from elements that
 there are at least as many of those as of these (Sandes, Teodoro and Melo, "Bitmap filter: speeding
 up exact set similarity joins with bitwise operations", 2020). Two to four bits an element are
 enough to settle most pairs that are some way below a threshold, at a fiftieth of the cost of
-comparing the sets.
+comparing the sets; of short texts even a sketch folded to two words is, and two words fit beside
+each entry of an index.
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ _WORD = 64
 
 @njit(cache=True, nogil=True)
 def sketch_words(n: int) -> int:
-    """Return the words of 64 bits in the sketch of a set of n: a power of two, 2n bits or more."""
-    words = 1
+    """Return the words of 64 bits in the sketch of a set of n.
+
+    They are a power of two, two or more, and have 2n bits or more.
+    """
+    words = 2
     while _WORD * words < 2 * n:
         words *= 2
     return words
@@ -55,7 +59,7 @@ def fill_sketches(begin: Any, end: Any, hashes: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _bits_set(word: Any) -> Any:
+def bits_set(word: Any) -> Any:
     """Count the bits of a word (compiled to the processor's instruction where it has one)."""
     pairs = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
     fours = (pairs & np.uint64(0x3333333333333333)) + (
@@ -66,27 +70,57 @@ def _bits_set(word: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def differ_by_more(sketches: Any, x: int, x_words: int, y: int, y_words: int, most: int) -> bool:
-    """Say whether two sets certainly have more than `most` elements that only one of them has.
+def folded_to_two(sketch: Any) -> Any:
+    """Return the sketch, uint64[2], that the same set would have had with two words."""
+    folded = np.zeros(2, np.uint64)
+    for i in range(len(sketch)):
+        folded[i & 1] ^= sketch[i]
+    return folded
+
+
+@njit(cache=True, nogil=True)
+def keep_close(sketches: Any, offsets: Any, x: int, others: Any, most: Any, count: int) -> int:
+    """Drop from `others` the sets that certainly differ by more than `most` from set x.
 
     The larger sketch is folded to the size of the smaller: the sketch that its set would have had.
 
     Args:
         sketches: As `fill_sketches` returns.
-        x: First word of one sketch.
-        x_words: Its words.
-        y: First word of the other.
-        y_words: Its words.
-        most: Elements that are in one set only, at most.
+        offsets: Likewise.
+        x: A set.
+        others: uint32[count or more], sets that it is held against; those kept move to the front.
+        most: float64, likewise; elements that are in one of the two sets only, at most.
+        count: How many there are.
+
+    Returns:
+        How many are kept.
     """
-    if x_words > y_words:
-        x, x_words, y, y_words = y, y_words, x, x_words
+    mine = sketches[offsets[x] : offsets[x + 1]]
+    kept = 0
+    for k in range(count):
+        other = others[k]
+        theirs = sketches[offsets[other] : offsets[other + 1]]
+        if len(mine) == len(theirs):
+            different = 0
+            for i in range(len(mine)):
+                different += bits_set(mine[i] ^ theirs[i])
+        elif len(mine) < len(theirs):
+            different = _folded(mine, theirs)
+        else:
+            different = _folded(theirs, mine)
+        others[kept] = other
+        kept += different <= most[k]
+    return kept
+
+
+@njit(cache=True, nogil=True)
+def _folded(sketch: Any, larger: Any) -> int:
+    """Count the bits that differ between a sketch and a larger one folded to its size."""
     different = 0
-    for i in range(x_words):
-        word = sketches[x + i]
-        for j in range(i, y_words, x_words):
-            word ^= sketches[y + j]
-        different += _bits_set(word)
-        if different > most:
-            return True
-    return False
+    for i in range(len(sketch)):
+        word, j = sketch[i], i
+        while j < len(larger):
+            word ^= larger[j]
+            j += len(sketch)
+        different += bits_set(word)
+    return different

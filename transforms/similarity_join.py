@@ -9,7 +9,8 @@ exact: two sets can only reach a threshold if their sizes allow it (length filte
 share one of their rarest shingles (prefix filter), at places that leave enough to share
 (positional filter). Rarest first is what keeps a hundred thousand documents with one footer in
 common near-linear: the footer comes last. Most pairs that are left are settled by sketches of the
-sets (`parity_sketch.py`), which is exact too. Where that is not enough, because very many members
+sets (`parity_sketch.py`), which is exact too; of short texts already beside the entries of the
+index, which lie in the order in which they are read. Where that is not enough, because very many members
 resemble each other, `MOST_LOOKED_UP` and `MOST_COMPARED` bound the work of each: what is not found
 is kept.
 """
@@ -22,7 +23,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from .parity_sketch import differ_by_more, fill_sketches, sketch_words
+from .parity_sketch import bits_set, fill_sketches, folded_to_two, keep_close
 
 PROBE, INSERT = 1, 2
 NO_MATCH, NEAR, CONTAINED = 0, 1, 2
@@ -41,6 +42,18 @@ texts 2,093 near copies are found instead of 2,188."""
 _NEVER = 1 << 60
 # Rounding may make a bound one too high and so miss a pair; a bound a hair lower is still right.
 _SLACK = 1e-6
+
+_POSTING = np.dtype(
+    [
+        ("tag", np.uint32),  # low half of the shingle; its slot says most of the rest
+        ("row", np.uint32),
+        ("left", np.int32),  # shingles of the row from this one on
+        ("size", np.int32),  # all of them
+        ("even", np.uint64),  # the row's sketch, folded to two words
+        ("odd", np.uint64),
+    ],
+    align=True,
+)
 
 
 @njit(cache=True, nogil=True)
@@ -101,6 +114,8 @@ def _improve(
 ) -> None:
     """Make y the match of x if it is better than the match x has. Rows are in priority order."""
     nx, ny = end[x] - begin[x], end[y] - begin[y]
+    if kind[x] == NEAR:  # only what is as near can be better
+        threshold, containment = jaccard[x], NEVER
     needed = _needed(nx, ny, threshold, containment)
     if needed > min(nx, ny):
         return
@@ -258,6 +273,51 @@ def _places(inserts: Any, alone: Any, offsets: Any, ranked: Any, bits: int) -> A
 
 
 @njit(cache=True, nogil=True)
+def _unsettled(
+    postings: Any,
+    tag: Any,
+    n: int,
+    left: int,
+    folded: Any,
+    threshold: float,
+    containment: float,
+    row: int,
+    seen: Any,
+    others: Any,
+    most: Any,
+) -> int:
+    """Write to `others` whom a row may match, of those not seen before that have one of its shingles.
+
+    It is the first that they share, so what they share is at most what is `left` of either: the
+    positional filter, which implies the length filter. To `most` goes how many shingles the two
+    can have that the other has not. Here a search spends its time, so no branch is one that a
+    processor could guess wrong.
+
+    Returns:
+        How many there are, in the order of `postings`.
+    """
+    share = threshold / (1.0 + threshold)
+    part = containment * n - _SLACK if containment < NEVER else np.inf
+    even, odd = folded
+    count = 0
+    for k in range(len(postings)):
+        size = postings[k]["size"]
+        needed = min(share * (n + size) - _SLACK, part)
+        different = bits_set(postings[k]["even"] ^ even) + bits_set(postings[k]["odd"] ^ odd)
+        other = postings[k]["row"]
+        others[count], most[count] = other, n + size - 2.0 * needed
+        new = (
+            (postings[k]["tag"] == tag)
+            & (min(left, postings[k]["left"]) >= needed)
+            & (different <= most[count])
+            & (seen[other] != row)
+        )
+        seen[other] = row if new else seen[other]
+        count += new
+    return count
+
+
+@njit(cache=True, nogil=True)
 def _scan_indexed(
     first: int,
     last: int,
@@ -285,45 +345,45 @@ def _scan_indexed(
     probes, inserts, alone, offsets, ranked = _rank(
         mode_here, begin_here, end_here, hashes, threshold, containment, bits
     )
-    # The postings of a slot lie side by side, so that looking through them is fast: those from
-    # starts[slot] to filled[slot], in the order of the members.
-    starts = _places(inserts, alone, offsets, ranked, bits)
-    filled = starts[:-1].copy()
-    posting_hash = np.empty(starts[-1], np.uint64)
-    posting_row = np.empty(starts[-1], np.int32)
-    posting_place = np.empty(starts[-1], np.int32)
-    posting_size = np.empty(starts[-1], np.int32)
-    posting_sketch = np.empty(starts[-1], np.int32)
+    # The postings of a slot lie side by side, the latest member first, so that looking through them
+    # is fast: those from filled[slot] to ends[slot].
+    ends = _places(inserts, alone, offsets, ranked, bits)[1:]
+    filled = ends.copy()
+    postings = np.empty(ends[-1], _POSTING)
     sketch_at, sketches = fill_sketches(begin_here, end_here, hashes)
     seen = np.full(last - first, -1, np.int32)
+    others = np.empty(min(last - first, MOST_LOOKED_UP) + 1, np.uint32)
+    most = np.empty(len(others), np.float64)
     bounded = 0
     for row in range(last - first):
         x, n = first + row, end_here[row] - begin_here[row]
-        words = sketch_words(n)
+        folded = folded_to_two(sketches[sketch_at[row] : sketch_at[row + 1]])
         compared, looked = 0, 0
         for i in range(alone[row], probes[row]):
             value = ranked[offsets[row] + i - alone[row]]
             slot = np.int64(value >> shift)
-            for p in range(filled[slot] - 1, starts[slot] - 1, -1):
-                if compared == MOST_COMPARED or looked == MOST_LOOKED_UP:
-                    break
-                looked += 1
-                ny = np.int64(posting_size[p])
-                needed = _needed(n, ny, threshold, containment)
-                # The first shingle they share: before it none, after it at most what is left.
-                if posting_hash[p] != value or min(n - i, ny - posting_place[p]) < needed:
-                    continue
-                other = posting_row[p]
-                if seen[other] == row:
-                    continue
-                seen[other] = row
-                at, most = posting_sketch[p], n + ny - 2 * needed
-                if differ_by_more(sketches, sketch_at[row], words, at, sketch_words(ny), most):
-                    continue
-                compared += 1
+            here = min(ends[slot] - filled[slot], MOST_LOOKED_UP - looked)
+            looked += here
+            count = _unsettled(
+                postings[filled[slot] : filled[slot] + here],
+                np.uint32(value & np.uint64(0xFFFFFFFF)),
+                n,
+                n - i,
+                folded,
+                threshold,
+                containment,
+                row,
+                seen,
+                others,
+                most,
+            )
+            count = keep_close(sketches, sketch_at, row, others, most, count)
+            count = min(count, MOST_COMPARED - compared)
+            compared += count
+            for k in range(count):
                 _improve(
                     x,
-                    first + other,
+                    first + others[k],
                     begin,
                     end,
                     hashes,
@@ -334,15 +394,18 @@ def _scan_indexed(
                     jaccard,
                     contained,
                 )
-        bounded += compared == MOST_COMPARED or looked == MOST_LOOKED_UP
+            if compared == MOST_COMPARED or looked == MOST_LOOKED_UP:
+                bounded += 1
+                break
         if kind[x] == NO_MATCH:
             for i in range(alone[row], inserts[row]):
                 value = ranked[offsets[row] + i - alone[row]]
                 slot = np.int64(value >> shift)
-                p = filled[slot]
-                filled[slot] += 1
-                posting_hash[p], posting_row[p] = value, row
-                posting_place[p], posting_size[p], posting_sketch[p] = i, n, sketch_at[row]
+                filled[slot] -= 1
+                posting = postings[filled[slot]]
+                posting["tag"], posting["row"] = value & np.uint64(0xFFFFFFFF), row
+                posting["left"], posting["size"] = n - i, n
+                posting["even"], posting["odd"] = folded
     return bounded
 
 
