@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muniment.transforms import tokens
-from muniment.transforms.buffers import text_buffers
+from muniment.transforms.buffers import changing_characters, text_buffers
 from muniment.transforms.hashing import key_halves
 from muniment.transforms.tokens import character_tables, count_tokens, fill_tokens
 
@@ -163,6 +163,13 @@ def test_tables_agree_with_unicodedata_over_all_planes() -> None:
         entry = int(stage2[int(stage1[code >> 8]) << 8 | code & 0xFF])
         category = unicodedata.category(chr(code))
         assert (entry & 7 == 0) == (category[0] not in "LMN" and category != "Cf" and code != 0x5F)
+
+
+def test_no_other_character_has_case_a_combining_class_or_a_decomposition() -> None:
+    others = set(map(chr, range(0x110000))).difference(changing_characters())
+    assert not any(map(unicodedata.combining, others))
+    assert not any(map(unicodedata.decomposition, others))
+    assert others == set(map(str.casefold, others))
 
 
 def test_empty_input_is_fine() -> None:

@@ -200,9 +200,10 @@ def build_tables(entries: npt.NDArray[np.uint32]) -> CharacterTables:
 
 
 @cache
-def assigned_characters() -> list[str]:
-    """Return every character that can have a property.
+def changing_characters() -> list[str]:
+    """Return every character that can have case, a combining class or a decomposition.
 
-    Planes 4 to 13 hold none, 15 and 16 are private use.
+    Planes 2 and 3 hold Han, of which compatibility ideographs decompose; planes 4 to 13 hold
+    nothing, 15 and 16 are private use.
     """
-    return list(map(chr, (*range(0x40000), *range(0xE0000, 0xE1000))))
+    return list(map(chr, (*range(0x20000), *range(0x2F800, 0x30000), *range(0xE0000, 0xE1000))))

@@ -21,8 +21,8 @@ from .buffers import (
     CODE_POINTS,
     BoolArray,
     CharacterTables,
-    assigned_characters,
     build_tables,
+    changing_characters,
     decode,
     load,
     load_word,
@@ -38,7 +38,7 @@ _UNSURE = 255  # NFC_Quick_Check is No or Maybe; below it, the canonical combini
 @cache
 def _composition_tables() -> CharacterTables:
     """Build the table of combining classes and unsure characters, once per process."""
-    characters = assigned_characters()
+    characters = changing_characters()
     entries = np.zeros(CODE_POINTS, np.uint32)
     codes = np.fromiter(map(ord, characters), np.uint32)
     entries[codes] = np.fromiter(map(unicodedata.combining, characters), np.uint32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import os
 from functools import cache
 from pathlib import Path
 
@@ -43,12 +44,16 @@ def code_digest() -> str:
     Taken once in a process: of the code as it was when the process first asked.
     """
     root = Path(__file__).parents[1]
-    folders = [root / "schemas", root / "transforms", root / "pipelines"]
+    paths = (
+        Path(place, name)
+        for folder in ("schemas", "transforms", "pipelines")
+        for place, _, names in os.walk(root / folder)
+        for name in names
+        if name.endswith(_CODE)
+    )
     sources = {
-        f"{folder.name}/{path.relative_to(folder)}": hashlib.sha256(path.read_bytes()).hexdigest()
-        for folder in folders
-        for path in sorted(folder.rglob("*"))
-        if path.suffix in _CODE
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in paths
     }
     libraries = {name: importlib.metadata.version(name) for name in _LIBRARIES}
     return fingerprint(__version__, sources, libraries)

@@ -54,8 +54,8 @@ from numba import njit
 from .buffers import (
     CODE_POINTS,
     CharacterTables,
-    assigned_characters,
     build_tables,
+    changing_characters,
     decode,
     load,
     text_buffers,
@@ -72,6 +72,9 @@ TOKENIZER = f"muniment-words/1 unicode/{UNICODE_VERSION}"
 # Classes of characters, in the low three bits of a table entry; the rest is what to add to the
 # code point to fold it, modulo 2^21.
 _BREAK, _WORD, _MARK, _SINGLE, _SKIP = range(5)
+
+_ASSIGNED = ((0, 0x40000), (0xE0000, 0xE1000))
+"""What can be more than a break: planes 4 to 13 hold nothing, 15 and 16 are private use."""
 
 _SINGLE_BLOCKS = (
     (0x0E00, 0x0FFF),  # Thai, Lao, Tibetan
@@ -103,12 +106,11 @@ _SINGLE_BLOCKS = (
 @cache
 def character_tables() -> CharacterTables:
     """Build the table of classes and foldings, once per process (about 0.05 s)."""
-    characters = assigned_characters()
-    codes = np.fromiter(map(ord, characters), np.uint32)
-    categories = list(map(unicodedata.category, characters))
-    kinds = {name: _kind(name) for name in set(categories)}
+    characters = changing_characters()
     entries = np.full(CODE_POINTS, _BREAK, np.uint32)
-    entries[codes] = np.fromiter(map(kinds.__getitem__, categories), np.uint32)
+    for start, end in _ASSIGNED:
+        categories = map(unicodedata.category, map(chr, range(start, end)))
+        entries[start:end] = np.fromiter(map(_kind, categories), np.uint32, end - start)
     entries[ord("_")] = _WORD
     for first, last in _SINGLE_BLOCKS:
         block = entries[first : last + 1]
@@ -119,6 +121,7 @@ def character_tables() -> CharacterTables:
     return build_tables(entries)
 
 
+@cache
 def _kind(category: str) -> int:
     """Return the class of a general category."""
     if category == "Cf":
