@@ -52,16 +52,19 @@ def plain_tokens(text: str) -> list[str]:
     return out
 
 
-def kernel_tokens(text: bytes, words: list[str], room: int = 512) -> list[str]:
-    """Run the kernel on one text; name each code by the word among `words` that has it."""
+def kernel_tokens(text: bytes, words: list[str], room: int = 512, behind: bytes = b"") -> list[str]:
+    """Run the kernel on one text; name each code by the word among `words` that has it.
+
+    `behind` is in its buffer, but belongs to the next text.
+    """
     tables, halves = character_tables(), key_halves(KEY)
     out = np.zeros(room, np.uint64)
 
-    def codes(raw: bytes) -> list[int]:
-        data = text_buffers(pa.array([raw], pa.binary())).data
+    def codes(raw: bytes, behind: bytes = b"") -> list[int]:
+        data = text_buffers(pa.array([raw + behind], pa.binary())).data
         position, found = 0, []
-        while position < len(data):
-            count, position = fill_tokens(data, position, len(data), *halves, *tables, out, 0)
+        while position < len(raw):
+            count, position = fill_tokens(data, position, len(raw), *halves, *tables, out, 0)
             found += out[:count].tolist()
         return found
 
@@ -69,7 +72,7 @@ def kernel_tokens(text: bytes, words: list[str], room: int = 512) -> list[str]:
     for word in words:
         (code,) = codes(word.encode())
         assert names.setdefault(code, word) == word
-    return [names[code] for code in codes(text)]
+    return [names[code] for code in codes(text, behind)]
 
 
 def docstring_table() -> list[tuple[str, str, list[str]]]:
@@ -106,6 +109,23 @@ TEXT = st.text(
 def test_kernel_agrees_with_plain_python(text: str, room: int) -> None:
     expected = plain_tokens(text)
     assert kernel_tokens(text.encode(), sorted(set(expected)), room) == expected
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(["A", "b_", "9z[", "@`{/:^", "İé", "中", "Abcdefg", "hIjklmno"]) | TEXT
+    ),
+    st.sampled_from(["", " ", "-", ". "]),
+    st.sampled_from([b"and on it goes", "é".encode(), b" "]),
+)
+def test_blocks_of_text_have_the_tokens_that_plain_python_finds(
+    words: list[str], between: str, behind: bytes
+) -> None:
+    text = between.join(words)
+    expected = plain_tokens(text)
+    found = kernel_tokens(text.encode(), sorted(set(expected)), behind=behind * 72)
+    assert found == expected
 
 
 @settings(deadline=None)

@@ -51,6 +51,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
+from .ascii_tokens import absorb, fill_ascii, finish
 from .buffers import (
     CODE_POINTS,
     CharacterTables,
@@ -61,7 +62,7 @@ from .buffers import (
     text_buffers,
     trailing_zeros,
 )
-from .hashing import sip_round, sip_start
+from .hashing import sip_start
 
 UNICODE_VERSION = unicodedata.unidata_version
 """Version of the character data in use."""
@@ -137,23 +138,6 @@ def _folding(character: str, folded: str) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _absorb(v0: Any, v1: Any, v2: Any, v3: Any, word: Any) -> Any:
-    v3 ^= word
-    v0, v1, v2, v3 = sip_round(v0, v1, v2, v3)
-    v0 ^= word
-    return v0, v1, v2, v3
-
-
-@njit(cache=True, nogil=True)
-def _finish(v0: Any, v1: Any, v2: Any, v3: Any, tail: Any) -> Any:
-    v0, v1, v2, v3 = _absorb(v0, v1, v2, v3, tail)
-    v2 ^= np.uint64(0xFF)
-    for _ in range(3):
-        v0, v1, v2, v3 = sip_round(v0, v1, v2, v3)
-    return v0 ^ v1 ^ v2 ^ v3
-
-
-@njit(cache=True, nogil=True)
 def _encode(code: Any) -> Any:
     """Return (UTF-8 bytes of a code point, first byte lowest; how many)."""
     last = (code & 0x3F) | 0x80
@@ -188,7 +172,7 @@ def _fill_other(
         if length and (kind == _BREAK or kind == _SINGLE or (single and kind != _MARK)):
             out[count] = word | np.uint64(length) << np.uint64(56)
             if length >= 8:
-                out[count] = _finish(v0, v1, v2, v3, out[count]) | np.uint64(1 << 63)
+                out[count] = finish(v0, v1, v2, v3, out[count]) | np.uint64(1 << 63)
                 v0, v1, v2, v3 = sip_start(k0, k1)
             count += 1
             word, length, single = np.uint64(0), np.int64(0), False
@@ -211,7 +195,7 @@ def _fill_other(
         used = length & 7
         word |= encoded << np.uint64(8 * used)
         if used + size >= 8:
-            v0, v1, v2, v3 = _absorb(v0, v1, v2, v3, word)
+            v0, v1, v2, v3 = absorb(v0, v1, v2, v3, word)
             word = encoded >> np.uint64(8 * (8 - used)) if used + size > 8 else np.uint64(0)
         length += size
     return count, position
@@ -279,8 +263,8 @@ def fill_tokens(
 ) -> Any:
     """Write the codes of the tokens from `position` on to `out[count:]`, until it is full.
 
-    Eight bytes are classified at once; a token of up to 7 ASCII characters costs no loop. Whatever
-    touches a non-ASCII byte is left to `_fill_other`.
+    ASCII goes by blocks of 64 bytes. Between other characters eight bytes are classified at once;
+    whatever touches a non-ASCII byte is left to `_fill_other`.
 
     Returns:
         (tokens now in `out`, position to go on from); all is read when that is `end`.
@@ -288,6 +272,11 @@ def fill_tokens(
     high = np.uint64(0x8080808080808080)
     while position < end and count < len(out):
         text = load(data, position, end)
+        if not text & high:
+            here = position
+            count, position = fill_ascii(data, position, end, k0, k1, out, count)
+            if position > here:
+                continue
         word, lowered = _ascii_words(text)
         if not word & np.uint64(0x80):
             if text & np.uint64(0x80):
@@ -304,7 +293,7 @@ def fill_tokens(
         if stop == 0:
             v0, v1, v2, v3 = sip_start(k0, k1)
             while stop == 0:
-                v0, v1, v2, v3 = _absorb(v0, v1, v2, v3, lowered)
+                v0, v1, v2, v3 = absorb(v0, v1, v2, v3, lowered)
                 position += 8
                 text = load(data, position, end)
                 word, lowered = _ascii_words(text)
@@ -317,7 +306,7 @@ def fill_tokens(
             length = position - start + np.int64(bits >> np.uint64(3))
             tail = (lowered & before) | np.uint64(length) << np.uint64(56)
             if length >= 8:
-                tail = _finish(v0, v1, v2, v3, tail) | np.uint64(1 << 63)
+                tail = finish(v0, v1, v2, v3, tail) | np.uint64(1 << 63)
             # On to the next word character of these 8 bytes, or past them.
             position += trailing_zeros((word | text & high) & ~before) >> 3
             out[count] = tail
