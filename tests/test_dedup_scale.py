@@ -31,8 +31,7 @@ from test_dedup_attacks import prose, word
 pytestmark = pytest.mark.long
 
 BASE_BYTES = 2_000_000_000
-"""What a job may take whatever it reads; with `BYTES_A_DOCUMENT`, the bar for `large`. A unit holds
-about 1 KB for each record of its split, and a million blank ones are one split."""
+"""What a job may take whatever it reads; with `BYTES_A_DOCUMENT`, the bar for `large`."""
 BYTES_A_DOCUMENT = 300
 MOST_GROWTH = 2.3
 """Times the CPU seconds that twice the documents may cost."""

@@ -24,7 +24,8 @@ from muniment.pipelines.release import open_release
 from muniment.pipelines.verify import verify
 from muniment.schemas.errors import InputError
 from muniment.schemas.reasons import REASON_WORDS
-from muniment.transforms.reading import FileFacts, SplitReader, inspect_file, plan_splits
+from muniment.transforms.reading import FileFacts, Split, SplitReader, inspect_file, plan_splits
+from muniment.transforms.reading import splits as splits_module
 from muniment.transforms.reading.parquet import ParquetFacts
 from muniment.transforms.reading.splits import MAX_PIECES
 from small_corpus import prose, write_corpus
@@ -84,6 +85,55 @@ def test_every_part_of_every_file_is_in_one_split_in_canonical_order(
 def test_a_split_has_a_bounded_number_of_files() -> None:
     files = [("s", f"{n:05d}", f"/{n}", facts_of(1, "none", 0)) for n in range(2 * MAX_PIECES + 1)]
     assert [len(split.pieces) for split in plan_splits(files)] == [MAX_PIECES, MAX_PIECES, 1]
+
+
+def blank_groups(*rows: int) -> FileFacts:
+    """Return a Parquet file whose row groups have that many rows and next to no bytes."""
+    parquet = ParquetFacts(rows, (40,) * len(rows), {})
+    return FileFacts("parquet", "none", 1000, "00", 0, parquet)
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ([blank_groups(*[100_000] * 5)], [[(0, 2)], [(2, 4)], [(4, 5)]]),
+        ([blank_groups(1, 1_000_000, 1)], [[(0, 1)], [(1, 2)], [(2, 3)]]),
+        ([blank_groups(100_000)] * 5, [[(0, 1)] * 2, [(0, 1)] * 2, [(0, 1)]]),
+    ],
+    ids=["row groups", "a row group with more than a split may have", "small files"],
+)
+def test_a_split_of_parquet_has_a_bounded_number_of_rows(
+    files: list[FileFacts], expected: list[list[tuple[int, int]]]
+) -> None:
+    named = [("s", f"{n}", f"/{n}", facts) for n, facts in enumerate(files)]
+    splits = plan_splits(named)
+    assert [[(piece.start, piece.end) for piece in split.pieces] for split in splits] == expected
+
+
+def test_a_split_of_json_lines_has_a_bounded_number_of_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.jsonl"
+    long = [json.dumps({"id": f"j{n}", "text": prose(n, 20)}) for n in range(40)]
+    path.write_text("\n".join([*long, *["{}"] * 5000, *long]))
+    whole = plan_splits([("s", path.name, str(path), inspect_file(path))])
+    monkeypatch.setattr(splits_module, "_BLOCK", 300)
+    monkeypatch.setattr(splits_module, "MAX_ROWS", 600)
+    facts = inspect_file(path)
+    assert sum(facts.block_lines) == 5079
+    cut = plan_splits([("s", path.name, str(path), facts)])
+    parts = [rows_of(split) for split in cut]
+    assert max(map(len, parts)) <= 600
+    assert 9 <= len(parts) <= 12
+    assert [row for part in parts for row in part] == [
+        row for split in whole for row in rows_of(split)
+    ]
+
+
+def rows_of(split: Split) -> list[dict[str, Any]]:
+    """Read a split; which piece of it a row comes from, and its number there, are left out."""
+    batches = [batch.drop_columns(["file", "row"]) for batch in SplitReader(split, FIELDS)]
+    return [row for batch in batches for row in batch.to_pylist()]
 
 
 def write_files(folder: Path) -> list[Path]:
