@@ -91,7 +91,7 @@ def test_the_servers_of_the_local_runner_listen_on_the_loopback_address_only():
 def test_a_bundle_ends_within_milliseconds_of_its_work():
     """Its end waits until a thread of Beam's has looked once more, 200 ms apart by default."""
     _local_runner(beam_options([]), None)
-    assert statesampler.StateSampler("", CounterFactory()).sampling_period_ms <= 10
+    assert statesampler.StateSampler("", CounterFactory()).sampling_period_ms <= 20
 
 
 def test_a_thread_of_the_engine_that_fails_after_it_says_nothing(capsys):
