@@ -246,13 +246,16 @@ def check_columns(files: Iterable[tuple[str, ParquetFacts]]) -> None:
             raise InputError(msg)
 
 
+PLACE = ""
+"""Column of `read_groups`: where each row is, its row group in the upper 32 bits; no path is empty."""
+
+
 def read_groups(
     path: str, label: str, groups: range, fields: Mapping[str, str], limits: ReadLimits
-) -> Iterator[tuple[int, int, pa.RecordBatch]]:
-    """Yield `(row group, first row in it, batch)`; the batch has one string column a path.
+) -> Iterator[pa.RecordBatch]:
+    """Yield batches of one string column a path, and `PLACE`, uint64.
 
-    Batches end after `limits.batch_rows` rows, `limits.batch_text_bytes` bytes of text, or the row
-    group.
+    Batches end after `limits.batch_rows` rows or `limits.batch_text_bytes` bytes of text.
 
     Args:
         path: The file.
@@ -269,16 +272,12 @@ def read_groups(
     with open_parquet(path, label) as (file, excerpt), open(excerpt.path, "rb") as raw:
         types = _mapped_types(file.schema_arrow, label, fields)
         check_columns([(label, ParquetFacts((), (), types))])
-        for group in groups:
-            first = 0
-            excerpt.fetch(*_extent(file.metadata, group))
-            pieces = _read_pieces(file, raw.fileno(), group, paths, limits.batch_rows)
-            for batch in _rebatch(pieces, fields["text"], limits):
-                yield group, first, batch
-                first += batch.num_rows
-            if first != file.metadata.row_group(group).num_rows:
-                detail = f"row group {group} has {first} rows, the footer says otherwise"
-                raise StreamFault(Reason.CORRUPT_PARQUET, detail)
+        pieces = (
+            piece
+            for group in groups
+            for piece in _read_pieces(file, excerpt, raw.fileno(), group, paths, limits.batch_rows)
+        )
+        yield from _rebatch(pieces, fields["text"], limits)
 
 
 def _extent(metadata: pq.FileMetaData, group: int) -> tuple[int, int]:
@@ -297,9 +296,11 @@ def _extent(metadata: pq.FileMetaData, group: int) -> tuple[int, int]:
 
 
 def _read_pieces(
-    file: pq.ParquetFile, fd: int, group: int, paths: list[str], batch_rows: int
+    file: pq.ParquetFile, excerpt: Excerpt, fd: int, group: int, paths: list[str], batch_rows: int
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a row group as plain strings, in pieces of bounded size."""
+    excerpt.fetch(*_extent(file.metadata, group))
+    first = 0
     try:
         rows = min(batch_rows, _bounded_rows(file.metadata.row_group(group), fd, set(paths)))
         batches = file.iter_batches(
@@ -307,9 +308,15 @@ def _read_pieces(
         )
         for batch in batches:
             columns = [_strings(batch, path) for path in paths]
-            yield pa.RecordBatch.from_arrays(columns, names=paths)
+            place = np.arange(first, first + batch.num_rows, dtype=np.uint64)
+            columns.append(pa.array(place | np.uint64(group << 32)))
+            yield pa.RecordBatch.from_arrays(columns, names=[*paths, PLACE])
+            first += batch.num_rows
     except _DAMAGE:
         raise StreamFault(Reason.CORRUPT_PARQUET, f"row group {group} is damaged") from None
+    if first != file.metadata.row_group(group).num_rows:
+        detail = f"row group {group} has {first} rows, the footer says otherwise"
+        raise StreamFault(Reason.CORRUPT_PARQUET, detail)
 
 
 def _bounded_rows(group: pq.RowGroupMetaData, fd: int, paths: set[str]) -> int:

@@ -28,7 +28,7 @@ from .gzip_members import AmbiguousMembersError, MemberFrames
 from .html_text import PageReader
 from .jsonl import LineParser, ParsedLines, field_paths, string_column
 from .limits import ReadLimits
-from .parquet import invalid_utf8_rows, read_groups
+from .parquet import PLACE, invalid_utf8_rows, read_groups
 from .splits import CRAWL_FORMATS, Piece, printable
 from .streams import BinaryFile, HashedFile, StreamFault, open_source
 from .warc_frames import StreamFrames
@@ -362,16 +362,16 @@ class PieceReader:
         batches = read_groups(piece.path, self._label, groups, self._fields, self._limits)
         place = piece.start << 32
         try:
-            for group, first, batch in batches:
-                yield self._group_batch(group, first, batch)
-                place = group << 32 | (first + batch.num_rows)
+            for batch in batches:
+                yield self._columns_batch(batch)
+                place = batch[PLACE][-1].as_py() + 1
             self._complete = True
         except StreamFault as fault:
             if not self._quarantine:
                 raise self._fault_error(fault, f"after row {place & 0xFFFFFFFF}") from None
             yield self._one(fault.reason, place, 0)
 
-    def _group_batch(self, group: int, first: int, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def _columns_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         columns = {column: batch[path] for column, path in self._fields.items()}
         faults = np.zeros(batch.num_rows, dtype=np.uint8)
         if "id" in columns:
@@ -384,8 +384,7 @@ class PieceReader:
         if faults.any():
             bad, null = pa.array(faults != 0), pa.scalar(None, pa.string())
             wanted = {name: pc.if_else(bad, null, column) for name, column in wanted.items()}
-        start = np.uint64(group << 32 | first)
-        offsets = start + np.arange(batch.num_rows, dtype=np.uint64)
+        offsets = batch[PLACE].to_numpy()
         return self._records(offsets, np.zeros_like(offsets), faults, wanted)
 
 
