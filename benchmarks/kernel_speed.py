@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure the deduplication kernels on one core: text in, JSON with MB/s of text out.
 
-    python benchmarks/kernel_speed.py [FILE.parquet [COLUMN]] [--megabytes 50] [--repeats 5]
+    python benchmarks/kernel_speed.py [FILE.parquet|FOLDER [COLUMN]] [--megabytes 50] [--repeats 5]
 
 Without a file, the text is the Python sources, documentation and metadata of the installed
 distributions. Rates are megabytes (10^6 bytes) of UTF-8 text per CPU second, the best of the
@@ -56,8 +56,10 @@ def installed_text(megabytes: float) -> pa.Array:
 
 
 def column_text(path: str, column: str, megabytes: float) -> pa.Array:
-    """Read the first texts of a Parquet column, up to a size."""
-    texts = pq.read_table(path, columns=[column])[column].combine_chunks()
+    """Read the first texts of a column of a Parquet file, or of all in a folder, up to a size."""
+    files = sorted(Path(path).rglob("*.parquet")) or [Path(path)]
+    tables = [pq.read_table(file, columns=[column]) for file in files]
+    texts = pa.concat_tables(tables)[column].combine_chunks()
     sizes = np.cumsum(pc.fill_null(pc.binary_length(texts), 0).to_numpy())
     return texts[: int(np.searchsorted(sizes, megabytes * 1e6)) + 1]
 
@@ -122,7 +124,7 @@ def measure(texts: pa.Array, repeats: int) -> dict[str, float]:
 def main() -> None:
     """Parse the command line, measure, print JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("file", nargs="?", help="Parquet file with a text column")
+    parser.add_argument("file", nargs="?", help="Parquet file with a text column, or folder")
     parser.add_argument("column", nargs="?", default="text")
     parser.add_argument("--megabytes", type=float, default=50.0, help="text to use (default 50)")
     parser.add_argument("--repeats", type=int, default=5)
