@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import pyarrow as pa
 
@@ -71,4 +72,8 @@ class TableSpec:
 
     def arrow(self) -> pa.Schema:
         """Return the Arrow schema with the documentation as metadata."""
+        return self._arrow
+
+    @cached_property
+    def _arrow(self) -> pa.Schema:
         return pa.schema([f.arrow() for f in self.fields], metadata={"table": self.name})

@@ -16,6 +16,8 @@ def parse_dates(values: pa.Array) -> pa.Array:
     Returns:
         date32 `[n]`. A day that does not exist is null, never the nearest one.
     """
+    if values.null_count == len(values):
+        return pa.nulls(len(values), pa.date32())
     day = pc.utf8_slice_codeunits(values, 0, 10)
     shaped = pc.match_substring_regex(day, r"^\d{4}-\d{2}-\d{2}$")
     plain = pc.if_else(shaped, day, None)
@@ -36,6 +38,8 @@ def parse_times(values: pa.Array) -> pa.Array:
     Returns:
         timestamp[s, UTC] `[n]`. A time that does not exist is null.
     """
+    if values.null_count == len(values):
+        return pa.nulls(len(values), pa.timestamp("s", "UTC"))
     parts = pc.extract_regex(
         values,
         r"^(?P<day>\d{4}-\d{2}-\d{2})(?:[Tt ](?P<time>\d{2}:\d{2}(?::\d{2})?)(?:\.\d+)?"
