@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -108,6 +109,28 @@ def test_a_subset_of_columns_changes_neither_rows_nor_batches(tmp_path, columns)
     part = list(SplitReader(split, FIELDS, limits=limits, columns=columns))
     keep = ["row", "offset", "length", "fault", *columns]
     assert [b.select(keep) for b in part] == [b.select(keep) for b in full]
+
+
+def test_what_was_read_before_is_read_again_without_the_other_columns_row_for_row(tmp_path):
+    table = table_of(1000)
+    paths = [write(tmp_path / name, table, row_group_size=400) for name in "ab"]
+    damaged = bytearray(paths[0].read_bytes())
+    chunk = pq.read_metadata(paths[0]).row_group(1).column(table.column_names.index("id"))
+    damaged[chunk.data_page_offset + chunk.total_compressed_size // 2] ^= 0xFF
+    paths[0].write_bytes(damaged)
+    (split,) = plan_splits([("s", p.name, str(p), inspect_file(p, fields=FIELDS)) for p in paths])
+    first = SplitReader(split, FIELDS, on_bad_file="quarantine")
+    rows = [row for batch in first for row in batch.to_pylist()]
+    assert first.tallies[0].records < 1000 == first.tallies[1].records
+    files = np.array([row["file"] for row in rows], np.uint16)
+    again = SplitReader(split, FIELDS, columns=("text",), files=files, on_bad_file="quarantine")
+    known = {row["row"]: row for row in rows}
+    good = 0
+    for row in (row for batch in again for row in batch.to_pylist()):
+        before = known[row["row"]]
+        good += before["fault"] == 0
+        assert before["fault"] or (row["text"], row["offset"]) == (before["text"], before["offset"])
+    assert good == len(rows) - 1
 
 
 @pytest.mark.parametrize(

@@ -216,7 +216,7 @@ def _keep(
     if not outcomes.kept.any():
         return
     span_row = spans["row"].to_numpy()
-    batches = iter(run.reader(split, _ROWS_AGAIN))
+    batches = iter(run.reader(split, _ROWS_AGAIN, annotations))
     while True:
         with out.timed("reread"):
             batch = next(batches, None)

@@ -73,7 +73,7 @@ def signature_rows(
         kept: Rows of the kept documents, ascending.
     """
     first = 0
-    for texts in texts_of(run, split, kept):
+    for texts in texts_of(run, split, kept, annotations):
         rows = kept[first : first + len(texts)]
         first += len(texts)
         known = annotations.take(pa.array(rows))

@@ -165,9 +165,9 @@ def collect_split(
     members = gather(received, "memberships", MEMBERSHIPS, ["ref"])
     ref = members["ref"].to_numpy()
     rows = (ref & np.uint64(0xFFFFFFFF)).astype(np.int64)
-    with out.timed("collect"):
-        offsets, shingles = _shingles_of(run, split, rows)
     known = read_ipc(annotations)
+    with out.timed("collect"):
+        offsets, shingles = _shingles_of(run, split, rows, known)
     place = pa.array(rows)
     table = read_ipc(screened)
     at = np.searchsorted(table["ref"].to_numpy(), ref)
@@ -209,14 +209,14 @@ def _apply_groups(
 
 
 def _shingles_of(
-    run: Run, split: Split | FormerPart, rows: npt.NDArray[np.int64]
+    run: Run, split: Split | FormerPart, rows: npt.NDArray[np.int64], annotations: pa.Table
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
     """Return the shingle sets of some rows of a split, ascending by row."""
     offsets, hashes, base = [np.zeros(1, dtype=np.int64)], [], 0
     if isinstance(split, FormerPart):
         sets = read_sets(split, rows)
     else:
-        sets = _sets_of_texts(run, split, rows)
+        sets = _sets_of_texts(run, split, rows, annotations)
     for starts, values in sets:
         offsets.append(starts[1:] + base)
         hashes.append(values)
@@ -226,18 +226,20 @@ def _shingles_of(
 
 
 def _sets_of_texts(
-    run: Run, split: Split, rows: npt.NDArray[np.int64]
+    run: Run, split: Split, rows: npt.NDArray[np.int64], annotations: pa.Table
 ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]]:
     size = run.job.deduplication.near.shingle_size
-    for texts in texts_of(run, split, rows):
+    for texts in texts_of(run, split, rows, annotations):
         yield shingle_hashes(canonical_text(texts), shingle_size=size, key=run.shingle_key)
 
 
-def texts_of(run: Run, split: Split, rows: npt.NDArray[np.int64]) -> Iterator[pa.Array]:
-    """Yield the texts of some rows of a split, batch by batch."""
+def texts_of(
+    run: Run, split: Split, rows: npt.NDArray[np.int64], annotations: pa.Table
+) -> Iterator[pa.Array]:
+    """Yield the texts of some rows of a split that was read before, batch by batch."""
     if not len(rows):
         return
-    for batch in run.reader(split, ("text",)):
+    for batch in run.reader(split, ("text",), annotations):
         first = batch["row"][0].as_py()
         low, high = np.searchsorted(rows, [first, first + batch.num_rows])
         if low < high:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from ..schemas.deduplication import AddressCopies, PassageUnit
 from ..schemas.errors import KeyFileError, ModelError, StageError
@@ -322,12 +323,18 @@ class Run:
         """Bounds on reading."""
         return ReadLimits(**self.job.limits.model_dump())
 
-    def reader(self, split: Split, columns: tuple[str, ...] | None = None) -> SplitReader:
+    def reader(
+        self,
+        split: Split,
+        columns: tuple[str, ...] | None = None,
+        annotations: pa.Table | None = None,
+    ) -> SplitReader:
         """Return a reader of a split, as the job wants it read.
 
         Args:
             split: The split.
             columns: Value columns to fill; all that the source maps by default.
+            annotations: Annotations of the split, if it was read before.
         """
         source = self.plan.source(split.source)
         return SplitReader(
@@ -335,6 +342,7 @@ class Run:
             source.fields.model_dump(exclude_none=True),
             limits=self.limits,
             columns=columns,
+            files=None if annotations is None else annotations["file"].to_numpy(),
             on_bad_file=self.job.on_bad_file,  # type: ignore[arg-type]  # the model's own words
             html_text=source.html_text,  # type: ignore[arg-type]  # likewise
             wat=partial(self._wat_pages, source.name) if columns is None else None,

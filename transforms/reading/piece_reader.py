@@ -100,6 +100,7 @@ class PieceReader:
         limits: Bounds on records, streams and batches.
         columns: Value columns to fill, all mapped ones by default. The rows, their faults and the
             batch boundaries do not depend on it.
+        records: Rows of the piece, if all of it was read before, see `SplitReader`.
         on_bad_file: `fail` raises at a stream fault; `quarantine` yields one more record that
             stands for the rest of the stream.
         wat: Gives headers and tags of the pages of a WET file.
@@ -118,6 +119,7 @@ class PieceReader:
         limits: ReadLimits,
         *,
         columns: tuple[str, ...] | None = None,
+        records: int | None = None,
         on_bad_file: OnBadFile = "fail",
         wat: WatOf | None = None,
     ) -> None:
@@ -134,6 +136,7 @@ class PieceReader:
         self._pages = pages
         self._limits = limits
         self._columns = tuple(c for c in TEXT_COLUMNS if c in fields and c in wanted)
+        self._known = records
         self._quarantine = on_bad_file == "quarantine"
         self._wat = wat
         self._label = printable(piece.label)
@@ -358,21 +361,28 @@ class PieceReader:
     def _parquet(self) -> Iterator[pa.RecordBatch]:
         piece = self._piece
         groups = range(piece.start, piece.end)
-        # Every mapped column is read whatever is asked for: faults must not depend on `columns`.
-        batches = read_groups(piece.path, self._label, groups, self._fields, self._limits)
+        fields = self._fields
+        if self._known is not None:  # what is wrong in other columns was seen the first time
+            fields = {c: p for c, p in fields.items() if c == "text" or c in self._columns}
+        batches = read_groups(piece.path, self._label, groups, fields, self._limits)
         place = piece.start << 32
         try:
             for batch in batches:
-                yield self._columns_batch(batch)
+                # A fault in a column that is not read again may have ended the piece before.
+                rest = batch.num_rows if self._known is None else self._known - self._row
+                if rest <= 0:
+                    break
+                yield self._columns_batch(batch.slice(0, rest), fields)
                 place = batch[PLACE][-1].as_py() + 1
             self._complete = True
         except StreamFault as fault:
             if not self._quarantine:
                 raise self._fault_error(fault, f"after row {place & 0xFFFFFFFF}") from None
-            yield self._one(fault.reason, place, 0)
+            if self._known is None or self._row < self._known:
+                yield self._one(fault.reason, place, 0)
 
-    def _columns_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        columns = {column: batch[path] for column, path in self._fields.items()}
+    def _columns_batch(self, batch: pa.RecordBatch, fields: Mapping[str, str]) -> pa.RecordBatch:
+        columns = {column: batch[path] for column, path in fields.items()}
         faults = np.zeros(batch.num_rows, dtype=np.uint8)
         if "id" in columns:
             faults[_longer(columns["id"], self._limits.max_id_bytes)] = _BAD_ID

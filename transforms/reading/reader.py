@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from .html_text import CPU_SECONDS, PATIENCE, PageReader
@@ -24,6 +26,8 @@ class SplitReader:
         limits: Bounds on records, streams and batches.
         columns: Value columns to fill, all mapped ones by default. The rows and their faults do not
             depend on it, nor do the batch boundaries if `text` is among them.
+        files: Piece of each row, if all were read before: then no others are, and of Parquet the
+            text and `columns` alone; a row has no fault then for what stands in another.
         on_bad_file: `fail` raises at a stream fault; `quarantine` yields one more record that
             stands for the rest of that stream.
         html_text: Text to take from pages of a crawl: their `main` content, or `all`.
@@ -42,6 +46,7 @@ class SplitReader:
         *,
         limits: ReadLimits | None = None,
         columns: tuple[str, ...] | None = None,
+        files: npt.NDArray[np.uint16] | None = None,
         on_bad_file: OnBadFile = "fail",
         html_text: Literal["main", "all"] = "main",
         wat: WatOf | None = None,
@@ -49,6 +54,9 @@ class SplitReader:
         self._limits = limits or ReadLimits()
         seconds = CPU_SECONDS * (1 if columns is None else PATIENCE)
         self._pages = PageReader(main_content=html_text == "main", seconds=seconds)
+        self._records: list[int] | None = None
+        if files is not None:
+            self._records = np.bincount(files, minlength=len(split.pieces)).tolist()
         self._readers = [
             PieceReader(
                 piece,
@@ -56,10 +64,11 @@ class SplitReader:
                 self._pages,
                 self._limits,
                 columns=columns,
+                records=self._records[number] if self._records is not None else None,
                 on_bad_file=on_bad_file,
                 wat=wat,
             )
-            for piece in split.pieces
+            for number, piece in enumerate(split.pieces)
         ]
         self._begun = False
 
@@ -82,7 +91,7 @@ class SplitReader:
         row = 0
         for number, reader in enumerate(self._readers):
             yield from reader.read(number, row)
-            row += reader.tally.records
+            row += reader.tally.records if self._records is None else self._records[number]
 
 
 def _joined(batches: Iterable[pa.RecordBatch], limits: ReadLimits) -> Iterator[pa.RecordBatch]:
