@@ -201,6 +201,36 @@ def test_of_texts_that_all_resemble_each_other_no_removal_is_wrong_and_the_work_
         assert role[partner[x]] == DuplicateRole.SURVIVOR
 
 
+@pytest.mark.parametrize("containment", [None, 0.9])
+@pytest.mark.parametrize("threshold", [0.7, 0.75])
+def test_among_texts_that_all_resemble_each_other_the_index_finds_what_comparing_all_finds(
+    threshold: float, containment: float | None
+) -> None:
+    n = 500
+    offsets, hashes = alike(n)
+    draw = np.random.default_rng(4)
+    whole = draw.random(n) < 0.5  # the others lose some of their shingles: sizes differ
+    stays = np.repeat(whole, np.diff(offsets)) | (draw.random(len(hashes)) < 0.8)
+    ends = np.append(0, np.cumsum(stays))[offsets]
+    found = [
+        verify_clusters(
+            np.zeros(n, np.uint64),
+            np.arange(n, dtype=np.uint64),
+            [np.arange(n)],
+            np.ones(n, np.uint8),
+            ends,
+            hashes[stays],
+            threshold=threshold,
+            containment_threshold=containment,
+            index_from=index_from,
+        )
+        for index_from in (1, n + 1)
+    ]
+    assert found[0].bounded == 0
+    assert found[0].rows.equals(found[1].rows)
+    assert len(set(found[0].rows["role"].to_pylist())) > 1
+
+
 def test_twice_as_many_texts_that_all_resemble_each_other_cost_twice_as_much() -> None:
     offsets, hashes = alike(100_000)
 
