@@ -200,6 +200,21 @@ def test_canonical_text_composes_and_collapses_white_space(
     assert result.to_pylist() == expected
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "e\u0301t\u0323\u0307\n\u0301e\n\n\u1112\u1161\u11ab",
+        "plain\nline\n\u212b",
+        "q\u0307\u0323",
+        "\uf900\n",
+    ],
+)
+def test_what_is_loose_on_one_line_is_composed(text: str) -> None:
+    expected = " ".join(unicodedata.normalize("NFC", text).split())
+    texts = pa.array(["é\n1", None, text, "z"], pa.string())
+    assert canonical_text(texts).to_pylist() == ["é 1", None, expected, "z"]
+
+
 def test_empty_input_is_fine() -> None:
     nothing = pa.array([], pa.string())
     assert siphash128(nothing, KEY).shape == (0, 2)

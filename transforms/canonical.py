@@ -201,6 +201,13 @@ def _collapse_spaces(data: Any, offsets: Any, valid: Any) -> Any:
     return out[:used], out_offsets
 
 
+def _compose(lines: pa.Array) -> pa.Array:
+    """Compose lines, of which most need it not: nothing combines with the line feed between two."""
+    loose = ~_is_composed(*text_buffers(lines), *_composition_tables())
+    mended = [unicodedata.normalize("NFC", line) for line in lines.filter(loose).to_pylist()]
+    return pc.replace_with_mask(lines, pa.array(loose), pa.array(mended, pa.large_string()))
+
+
 def canonical_text(texts: pa.Array) -> pa.Array:
     """Normalise text for exact deduplication.
 
@@ -218,8 +225,11 @@ def canonical_text(texts: pa.Array) -> pa.Array:
     composed: BoolArray = _is_composed(*text_buffers(texts), *_composition_tables())
     if not composed.all():
         loose = pa.array(~composed)
-        mended = [unicodedata.normalize("NFC", text) for text in texts.filter(loose).to_pylist()]
-        texts = pc.replace_with_mask(texts, loose, pa.array(mended, pa.large_string()))
+        lines = pc.split_pattern(texts.filter(loose), "\n")
+        mended = pa.ListArray.from_arrays(lines.offsets, _compose(lines.values))
+        texts = pc.replace_with_mask(
+            texts, loose, pc.binary_join(mended, pa.scalar("\n", pa.large_string()))
+        )
     data, offsets, valid = text_buffers(texts)
     out, out_offsets = _collapse_spaces(data, offsets, valid)
     mask = None if valid.all() else pa.array(valid).buffers()[1]
