@@ -8,7 +8,7 @@ once with all; peak memory and CPU seconds are those of the processes.
 from __future__ import annotations
 
 import json
-import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -35,6 +35,18 @@ BASE_BYTES = 2_000_000_000
 BYTES_A_DOCUMENT = 300
 MOST_GROWTH = 2.3
 """Times the CPU seconds that twice the documents may cost."""
+
+
+MEASURED = """
+import json, os, sys
+child = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(child, 0)
+with open(sys.argv[1], "w") as file:
+    json.dump([usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024], file)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+"""Runs a command and writes down what it took. In a small process of its own, because the peak memory
+of a process is counted from that of the one which started it."""
 
 
 def identical(n: int) -> Iterator[str]:
@@ -109,23 +121,23 @@ def flood(texts: Callable[[int], Iterator[str]], n: int, folder: Path) -> Flood:
     }
     (folder / "job.yaml").write_text(json.dumps(job))
     command = [sys.executable, "-m", "muniment", "run", str(folder / "job.yaml")]
-    with (folder / "stdout").open("w+") as out, (folder / "stderr").open("w+") as err:
-        child = os.posix_spawn(
+    ran = subprocess.run(
+        [
             sys.executable,
-            [*command, "-o", str(folder / "out")],
-            os.environ,
-            file_actions=[
-                (os.POSIX_SPAWN_DUP2, out.fileno(), 1),
-                (os.POSIX_SPAWN_DUP2, err.fileno(), 2),
-            ],
-        )
-        _, status, usage = os.wait4(child, 0)
-        out.seek(0)
-        err.seek(0)
-        assert os.waitstatus_to_exitcode(status) == 0, err.read()[-2000:]
-        summary = json.loads(out.read())
-    cpu = usage.ru_utime + usage.ru_stime
-    return Flood(n, cpu, usage.ru_maxrss * 1024, summary)
+            "-c",
+            MEASURED,
+            str(folder / "usage"),
+            *command,
+            "-o",
+            str(folder / "out"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    cpu_seconds, peak_bytes = json.loads((folder / "usage").read_text())
+    return Flood(n, cpu_seconds, peak_bytes, json.loads(ran.stdout))
 
 
 FLOODS = [
