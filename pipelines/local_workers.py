@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
+from ..schemas.errors import StageError
 from ..schemas.job import Job
 from ..schemas.job_file import LoadedJob
 
@@ -89,7 +90,7 @@ class LocalWorkers:
         self._process = subprocess.Popen(  # noqa: S603  (this interpreter, a constant text)
             [sys.executable, "-c", _START],
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,  # a byte for each worker that was forked
             stderr=subprocess.DEVNULL,
             env=os.environ | _ENVIRONMENT,
         )
@@ -114,8 +115,19 @@ class LocalWorkers:
 
         Args:
             environment: What Beam tells its workers.
+
+        Raises:
+            StageError: The process has ended, and Beam would wait for the worker for ever.
         """
-        self._send({"environment": dict(environment)})
+        assert self._process.stdout is not None  # noqa: S101  (for the type checker: it is a pipe)
+        try:
+            self._send({"environment": dict(environment)})
+            forked = self._process.stdout.read(1)
+        except BrokenPipeError:
+            forked = b""
+        if not forked:
+            message = "the process that workers are forked from has ended; run the job again"
+            raise StageError(message)
 
     def _send(self, message: Mapping[str, object]) -> None:
         assert self._process.stdin is not None  # noqa: S101  (for the type checker: it is a pipe)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The process that local workers are forked from, and the workers: Beam's, but quiet.
 
-Run by `LocalWorkers`, which says on stdin what to load and, line by line, whom to serve. Workers say nothing of the text: what Beam logs of an exception
+Run by `LocalWorkers`, which says on stdin what to load and, line by line, whom to serve; each fork
+is answered with a byte on stdout. Workers say nothing of the text: what Beam logs of an exception
 would repeat the document that caused it. And they end with their launcher: those of a stopped
 launcher would else go on until they next try to reach it.
 """
@@ -17,7 +18,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from apache_beam.runners.worker import sdk_worker_main
 
@@ -34,6 +35,8 @@ _PDEATHSIG = 1  # prctl, from linux/prctl.h
 def main() -> None:
     """Load what the plan needs, then fork a worker for each line, until stdin ends."""
     _end_with_parent()
+    answers = os.dup(1)
+    os.dup2(2, 1)
     faulthandler.enable()  # of a crash: places only
     logging.disable(logging.CRITICAL)
     sys.excepthook = lambda kind, _error, _trace: _note(kind)
@@ -42,13 +45,16 @@ def main() -> None:
     sample_often()
     load_compiler()
     code_digest()  # of what was just imported, whatever is installed later
-    warm_tables()
+    _load(warm_tables)
     for line in sys.stdin.buffer:
         message = json.loads(line)
         if "plan" in message:
             _prepare(message["plan"], message["digest"], message["log"])
         elif os.fork() == 0:
+            os.close(answers)
             _serve(message["environment"])
+        else:
+            os.write(answers, b"\n")
     while True:
         try:
             os.wait()
@@ -62,12 +68,16 @@ def _prepare(plan_path: str, digest: str, log: str) -> None:
     file = os.open(log, os.O_WRONLY | os.O_APPEND)
     os.dup2(file, 1)
     os.dup2(file, 2)
-    try:
-        warm(load_run(plan_path, digest))
-    except Exception as error:  # noqa: BLE001  (a worker will meet it again, and report it)
-        _note(type(error))
+    _load(lambda: warm(load_run(plan_path, digest)))
     gc.freeze()  # what is shared stays shared: no collection touches it
     gc.enable()
+
+
+def _load(what: Callable[[], None]) -> None:
+    try:
+        what()
+    except Exception as error:  # noqa: BLE001  (a worker will meet it again, and report it)
+        _note(type(error))
 
 
 def _serve(environment: Mapping[str, str]) -> None:

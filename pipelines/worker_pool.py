@@ -27,6 +27,7 @@ from apache_beam.portability.api import (
 )
 from google.protobuf import json_format, text_format
 
+from ..schemas.errors import StageError
 from .local_workers import LocalWorkers
 
 _PROVISION_SECONDS = 60
@@ -57,7 +58,7 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
                 "PIPELINE_OPTIONS": _options(request.provision_endpoint.url, request.worker_id),
             }
             self._fork(environment)
-        except (grpc.RpcError, OSError) as error:
+        except (grpc.RpcError, OSError, StageError) as error:
             return beam_fn_api_pb2.StartWorkerResponse(error=type(error).__name__)
         return beam_fn_api_pb2.StartWorkerResponse()
 
@@ -71,7 +72,7 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
         with self._lock:
             try:
                 self._workers.fork(environment)
-            except BrokenPipeError:  # what workers are forked from was killed
+            except StageError:  # what workers are forked from was killed
                 self._workers.close()
                 self._workers = LocalWorkers()
                 self._workers.fork(environment)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -22,6 +23,7 @@ from muniment.pipelines.local_workers import (
     start_workers,
     worker_count,
 )
+from muniment.schemas.errors import StageError
 from muniment.schemas.job import Job
 from muniment.schemas.job_file import LoadedJob, load_job
 from small_corpus import write_corpus
@@ -67,6 +69,21 @@ def test_workers_end_with_the_process_they_were_forked_from():
     workers.close(kill=True)
     _, alive = psutil.wait_procs(children, timeout=10)
     assert not alive
+
+
+def test_no_worker_can_be_forked_from_a_process_that_has_ended():
+    """Beam would wait for the worker for ever."""
+    for signalled in (signal.SIGSTOP, signal.SIGKILL):  # ended with the request, or before it
+        workers = LocalWorkers()
+        os.kill(workers.pid, signalled)
+        end = threading.Timer(1, os.kill, [workers.pid, signal.SIGKILL])
+        if signalled == signal.SIGSTOP:
+            end.start()
+        else:
+            psutil.Process(workers.pid).wait(timeout=10)
+        with pytest.raises(StageError, match="has ended"):
+            workers.fork({})
+        workers.close(kill=True)
 
 
 def test_the_servers_of_the_local_runner_listen_on_the_loopback_address_only():
