@@ -201,5 +201,6 @@ def test_no_log_of_the_cluster_holds_document_text(small_job, cluster, flags, tm
     assert code == 0, said
     search = Search([*canaries.words, *canaries.personal])
     assert search.within(lines[0].encode()), "the search finds what is there"
-    assert not search.leaks(cluster.folder)
+    jars = ("*.jar", "blob_p-*")  # Beam's own code, 5 GB of it after a dozen jobs
+    assert not search.leaks(cluster.folder, but=jars)
     assert not search.within((tmp_path / "out" / ".work" / "job-server.log").read_bytes())
