@@ -5,8 +5,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from muniment.transforms.buffers import bits_set
 from muniment.transforms.parity_sketch import (
-    bits_set,
     fill_sketches,
     folded_to_two,
     keep_close,

@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from .buffers import load_word, trailing_zeros
+from .buffers import bits_set, load_word, trailing_zeros
 from .hashing import sip_round, sip_start
 
 _BLOCK = 64
@@ -45,16 +45,6 @@ def _masks(typingctx: Any, data: Any, index: Any) -> Any:  # noqa: ARG001
         return context.make_tuple(builder, signature.return_type, masks)
 
     return types.UniTuple(types.uint64, 2)(data, types.intp), codegen
-
-
-@intrinsic
-def _one_bits(typingctx: Any, word: Any) -> Any:  # noqa: ARG001
-    """Count the one bits of a uint64, as int64."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
-        return builder.ctpop(args[0])
-
-    return types.int64(types.uint64), codegen
 
 
 @njit(cache=True, nogil=True)
@@ -128,7 +118,7 @@ def fill_ascii(data: Any, position: int, end: int, k0: Any, k1: Any, out: Any, c
         words &= ascii_only
         starts = words & ~(words << one)
         stops = ~words & (words << one) & ascii_only
-        whole = _one_bits(stops)
+        whole = bits_set(stops)
         long = words & (words >> one)  # where eight word characters begin
         long &= long >> np.uint64(2)
         long &= starts & (long >> np.uint64(4))
@@ -143,7 +133,7 @@ def fill_ascii(data: Any, position: int, end: int, k0: Any, k1: Any, out: Any, c
             long &= (rest & ~rest + one) - one
         while long:
             first = trailing_zeros(long)
-            token = count + _one_bits(starts & ((one << np.uint64(first)) - one))
+            token = count + bits_set(starts & ((one << np.uint64(first)) - one))
             length = trailing_zeros(~words >> np.uint64(first))
             out[token] = _hash(data, position + first, length, k0, k1)
             long &= long - one

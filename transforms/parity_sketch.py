@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from .buffers import bits_set
+
 _WORD = 64
 
 
@@ -56,17 +58,6 @@ def fill_sketches(begin: Any, end: Any, hashes: Any) -> Any:
             word = offsets[x] + np.int64(bit >> np.uint64(6))
             sketches[word] ^= np.uint64(1) << (bit & np.uint64(_WORD - 1))
     return offsets, sketches
-
-
-@njit(cache=True, nogil=True)
-def bits_set(word: Any) -> Any:
-    """Count the bits of a word (compiled to the processor's instruction where it has one)."""
-    pairs = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
-    fours = (pairs & np.uint64(0x3333333333333333)) + (
-        (pairs >> np.uint64(2)) & np.uint64(0x3333333333333333)
-    )
-    bytes_ = (fours + (fours >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return np.int64((bytes_ * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
 @njit(cache=True, nogil=True)

@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from .parity_sketch import bits_set, fill_sketches, folded_to_two, keep_close
+from .buffers import bits_set
+from .parity_sketch import fill_sketches, folded_to_two, keep_close
 
 PROBE, INSERT = 1, 2
 NO_MATCH, NEAR, CONTAINED = 0, 1, 2
